@@ -1,0 +1,133 @@
+"""The trade: one fill on an exchange, as it travels through `bybit-trades` and its sisters."""
+
+from __future__ import annotations
+
+import math
+from typing import Final, Literal
+
+import msgspec
+
+from cryptostream.contracts.errors import ContractError
+
+TRADE_VERSION: Final = 1
+#: Longer prices or sizes than any exchange quotes are hostile input, not numbers.
+MAX_NUMBER_CHARS: Final = 40
+#: 2000-01-01 and 2100-01-01: a time outside is in another unit or garbage.
+MIN_TIME_MS: Final = 946_684_800_000
+MAX_TIME_MS: Final = 4_102_444_800_000
+
+Side = Literal["buy", "sell"]
+Origin = Literal["live", "stitched", "replay", "dump"]
+Symbol = str
+
+
+class Trade(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
+    """One fill. Kafka key: the symbol. Times are integer milliseconds since the epoch, UTC.
+
+    Attributes:
+        exchange: lower-case name of the exchange, such as `bybit`.
+        category: the exchange's market type, such as `spot` or `linear`.
+        symbol: the exchange's own symbol, such as `BTCUSDT`.
+        trade_id: the exchange's id, unique within (exchange, category, symbol).
+        price: quote units for one base unit, a decimal string exactly as the exchange sent it.
+        size: base units, a decimal string exactly as the exchange sent it.
+        side: the taker's side.
+        trade_time: when the exchange matched it.
+        exchange_time: when the exchange pushed it.
+        ingest_time: when ingest received the frame.
+        seq: the exchange's cross sequence; 0 where it has none.
+        block_trade: negotiated off the book; kept out of labels.
+        rpi: against retail-price-improvement liquidity.
+        origin: `live` from the stream, `stitched` from REST, `replay` or `dump` from files.
+        shard: name of the ingest shard that received it.
+        v: version of this contract.
+    """
+
+    exchange: str
+    category: str
+    symbol: Symbol
+    trade_id: str
+    price: str
+    size: str
+    side: Side
+    trade_time: int
+    exchange_time: int
+    ingest_time: int
+    seq: int
+    block_trade: bool
+    rpi: bool
+    origin: Origin
+    shard: str
+    v: int = TRADE_VERSION
+
+    def __post_init__(self) -> None:
+        """Hold every field to its contract; msgspec runs this after decoding too."""
+        check_identity(self.exchange, self.category, self.symbol, self.trade_id)
+        check_number("price", self.price)
+        check_number("size", self.size)
+        for field in ("trade_time", "exchange_time", "ingest_time"):
+            check_time(field, getattr(self, field))
+        if self.seq < 0:
+            raise ContractError("bad_seq", f"trade.seq was {self.seq}, must not be negative")
+        if self.v != TRADE_VERSION:
+            raise ContractError("bad_version", f"trade.v was {self.v}, must be {TRADE_VERSION}")
+
+
+def check_identity(exchange: str, category: str, symbol: str, trade_id: str) -> None:
+    """Raise `ContractError` unless the parts can be joined into a document id.
+
+    Ids are put into bulk bodies without JSON escaping, so each part must be printable ASCII
+    without quotes, backslashes, blanks and the separator.
+    """
+    for field, value in (
+        ("exchange", exchange),
+        ("category", category),
+        ("symbol", symbol),
+        ("trade_id", trade_id),
+    ):
+        if not value or len(value) > 64 or not _SAFE.issuperset(value):  # noqa: PLR2004
+            raise ContractError(f"bad_{field}", f"trade.{field} was {value[:80]!r}")
+
+
+def check_number(field: str, text: str) -> None:
+    """Raise `ContractError` unless the text is a plain, finite, positive decimal number."""
+    if not text or len(text) > MAX_NUMBER_CHARS or not _DIGITS.issuperset(text):
+        raise ContractError(f"bad_{field}", f"trade.{field} was {text[:80]!r}, not a decimal")
+    try:
+        value = float(text)
+    except ValueError as error:
+        raise ContractError(f"bad_{field}", f"trade.{field} was {text!r}") from error
+    if not (math.isfinite(value) and value > 0):
+        raise ContractError(f"bad_{field}", f"trade.{field} was {text!r}, must be positive")
+
+
+def check_time(field: str, time_ms: int) -> None:
+    """Raise `ContractError` unless the time is milliseconds within this century."""
+    if not MIN_TIME_MS <= time_ms <= MAX_TIME_MS:
+        raise ContractError(f"bad_{field}", f"trade.{field} was {time_ms}, not milliseconds")
+
+
+_SAFE: Final = frozenset(
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.@+",
+)
+_DIGITS: Final = frozenset("0123456789.")
+_ENCODER: Final = msgspec.json.Encoder()
+_DECODER: Final = msgspec.json.Decoder(Trade)
+
+
+def encode_trade(trade: Trade) -> bytes:
+    """Render the trade as the JSON that goes into Kafka."""
+    return _ENCODER.encode(trade)
+
+
+def decode_trade(raw: bytes) -> Trade:
+    """Read a trade from Kafka's JSON; raises `ContractError` and nothing else."""
+    try:
+        return _DECODER.decode(raw)
+    except ContractError:
+        raise
+    except (ValueError, RecursionError, ArithmeticError) as error:
+        cause = error.__cause__
+        if isinstance(cause, ContractError):
+            raise cause from None
+        raise ContractError("bad_trade", str(error)[:200]) from error
