@@ -1,0 +1,141 @@
+"""The job: two queries over the trades topics, started, watched and stopped together."""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import TYPE_CHECKING, Any, Final
+
+from elasticsearch import Elasticsearch
+
+from cryptostream.stream.bulk import BulkWriter
+from cryptostream.stream.candles import CandlesQuery
+from cryptostream.stream.dead_letters import DeadLetters
+from cryptostream.stream.predictor import Predictor
+from cryptostream.stream.progress import OffsetCommitter, Progress
+from cryptostream.stream.schema import good_trades, parse_trades
+from cryptostream.stream.session import build_session
+from cryptostream.stream.settings import CHECKPOINT_VERSION
+from cryptostream.stream.snapshots import Snapshots
+from cryptostream.stream.trades import TradesQuery
+from cryptostream.stream.transforms import candles, deduplicate
+
+if TYPE_CHECKING:
+    from threading import Event
+
+    from pyspark.sql import DataFrame
+    from pyspark.sql.streaming.query import StreamingQuery
+
+    from cryptostream.contracts.settings import ElasticsearchSettings, KafkaSettings
+    from cryptostream.stream.settings import StreamSettings
+
+log = logging.getLogger(__name__)
+
+TRADES: Final = "trades"
+CANDLES: Final = "candles"
+STOP_SECONDS: Final = 8.0
+_REQUEST_SECONDS: Final = 30.0
+
+
+def connect(settings: ElasticsearchSettings) -> Elasticsearch:
+    """Build a client that leaves retries to the caller; connects on first use."""
+    password = settings.password.get_secret_value()
+    options: dict[str, Any] = {"request_timeout": _REQUEST_SECONDS, "max_retries": 0}
+    if settings.username:
+        options["basic_auth"] = (settings.username, password)
+    if settings.ca_certs:
+        options["ca_certs"] = settings.ca_certs
+    return Elasticsearch(settings.url, **options)
+
+
+class Job:
+    """The stream's Spark session, its queries and their sinks."""
+
+    def __init__(
+        self, settings: StreamSettings, kafka: KafkaSettings, elasticsearch: ElasticsearchSettings
+    ) -> None:
+        self._settings = settings
+        self._kafka = kafka
+        self._elasticsearch = elasticsearch
+        self._checkpoint = settings.checkpoint / CHECKPOINT_VERSION
+        self._spark = build_session(settings)
+
+    def run(self, *, stop: Event, ready: Event) -> int:
+        """Run until `stop` is set (gives 0) or a query fails (gives 1)."""
+        committer = OffsetCommitter(self._kafka.bootstrap_servers, self._settings.consumer_group)
+        self._spark.streams.addListener(Progress(committer, lag_query=TRADES))
+        queries = [self._start_trades(), self._start_candles()]
+        ready.set()
+        while not stop.wait(0.5):
+            failed = next((query for query in queries if not query.isActive), None)
+            if failed is not None:
+                why = str(failed.exception())[:2000]
+                log.error("query_failed", extra={"fields": {"query": failed.name, "why": why}})
+                return 1
+        for query in queries:
+            stop_gracefully(query, within=STOP_SECONDS / len(queries))
+        self._spark.stop()
+        return 0
+
+    def _start_trades(self) -> StreamingQuery:
+        query = TradesQuery(
+            writer=BulkWriter(connect(self._elasticsearch)),
+            predictor=Predictor(
+                self._settings.predictor_url,
+                timeout_seconds=self._settings.predictor_timeout_seconds,
+            ),
+            dead_letters=DeadLetters(self._kafka.bootstrap_servers),
+            snapshots=Snapshots(self._checkpoint / "features"),
+        )
+        parsed = parse_trades(self._records())
+        unique = deduplicate(parsed, horizon_seconds=self._settings.dedup_horizon_seconds)
+        self._pool(TRADES)
+        return (
+            unique.writeStream.queryName(TRADES)
+            .option("checkpointLocation", str(self._checkpoint / TRADES))
+            .foreachBatch(query.process)
+            .start()
+        )
+
+    def _start_candles(self) -> StreamingQuery:
+        query = CandlesQuery(
+            writer=BulkWriter(connect(self._elasticsearch)),
+            dead_letters=DeadLetters(self._kafka.bootstrap_servers),
+        )
+        aggregated = candles(
+            good_trades(parse_trades(self._records())),
+            watermark_seconds=self._settings.watermark_seconds,
+        )
+        self._pool(CANDLES)
+        return (
+            aggregated.writeStream.queryName(CANDLES)
+            .outputMode("update")
+            .option("checkpointLocation", str(self._checkpoint / CANDLES))
+            .trigger(processingTime=f"{self._settings.candle_trigger_seconds} seconds")
+            .foreachBatch(query.process)
+            .start()
+        )
+
+    def _records(self) -> DataFrame:
+        return (
+            self._spark.readStream.format("kafka")
+            .option("kafka.bootstrap.servers", self._kafka.bootstrap_servers)
+            .option("subscribePattern", self._settings.topics_pattern)
+            .option("startingOffsets", "earliest")
+            # A topic that lost what was not read yet must stop the stream, not shorten it.
+            .option("failOnDataLoss", "true")
+            .option("maxOffsetsPerTrigger", self._settings.max_offsets_per_trigger)
+            .load()
+        )
+
+    def _pool(self, name: str) -> None:
+        """Give the query started next a scheduler pool of its own."""
+        self._spark.sparkContext.setLocalProperty("spark.scheduler.pool", name)
+
+
+def stop_gracefully(query: StreamingQuery, *, within: float) -> None:
+    """Let the running micro-batch commit, then stop; a plain stop would interrupt it."""
+    deadline = time.monotonic() + within
+    while query.isActive and query.status["isTriggerActive"] and time.monotonic() < deadline:
+        time.sleep(0.02)
+    query.stop()

@@ -1,0 +1,70 @@
+"""The Spark session: every option that differs from Spark's defaults, with its reason."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING, Final
+
+from pyspark.sql import SparkSession
+
+from cryptostream.contracts.errors import SettingsError
+
+if TYPE_CHECKING:
+    from cryptostream.stream.settings import StreamSettings
+
+APP_NAME: Final = "cryptostream"
+_ROCKSDB: Final = "org.apache.spark.sql.execution.streaming.state.RocksDBStateStoreProvider"
+_STATE: Final = "spark.sql.streaming.stateStore"
+#: Two micro-batches are planned and run at most; the rest of the pools is idle stack memory.
+_JVM_OPTIONS: Final = (
+    "-XX:+UseSerialGC -XX:MaxMetaspaceSize=256m -XX:ReservedCodeCacheSize=128m -Xss1m"
+)
+
+
+def build_session(settings: StreamSettings) -> SparkSession:
+    """Start Spark on this machine; raises `SettingsError` if the connector's jars are missing."""
+    jars = sorted(settings.jars.glob("*.jar"))
+    if not jars:
+        raise SettingsError(f"STREAM_JARS: no jars in {settings.jars}; run `cryptostream fetch`")
+    # Workers must run this interpreter, not whatever `python3` the PATH has.
+    os.environ["PYSPARK_PYTHON"] = sys.executable
+    os.environ["SPARK_LOCAL_IP"] = "127.0.0.1"
+    builder = SparkSession.builder.appName(APP_NAME).master(f"local[{settings.cores}]")
+    options = {
+        **_options(settings),
+        "spark.jars": ",".join(str(jar) for jar in jars),
+    }
+    for name, value in options.items():
+        builder = builder.config(name, value)
+    session = builder.getOrCreate()
+    session.sparkContext.setLogLevel("WARN")
+    return session
+
+
+def _options(settings: StreamSettings) -> dict[str, str]:
+    return {
+        "spark.driver.memory": f"{settings.heap_megabytes}m",
+        "spark.driver.extraJavaOptions": _JVM_OPTIONS,
+        "spark.driver.host": "127.0.0.1",
+        "spark.driver.bindAddress": "127.0.0.1",
+        "spark.ui.enabled": "false",
+        "spark.ui.showConsoleProgress": "false",
+        # The queries share the cores; without pools a long batch of one delays the other.
+        "spark.scheduler.mode": "FAIR",
+        "spark.sql.session.timeZone": "UTC",
+        # Exchanges use names that differ in case only: Bybit has both `s` and `S`.
+        "spark.sql.caseSensitive": "true",
+        "spark.sql.shuffle.partitions": str(settings.shuffle_partitions),
+        # Adaptive planning can't help fixed small batches and costs each of them.
+        "spark.sql.adaptive.enabled": "false",
+        "spark.sql.codegen.cache.maxEntries": "200",
+        f"{_STATE}.providerClass": _ROCKSDB,
+        f"{_STATE}.rocksdb.changelogCheckpointing.enabled": "true",
+        f"{_STATE}.rocksdb.boundedMemoryUsage": "true",
+        f"{_STATE}.rocksdb.maxMemoryUsageMB": "128",
+        "spark.sql.streaming.minBatchesToRetain": "10",
+        "spark.sql.streaming.numRecentProgressUpdates": "5",
+        # A batch without data only moves a watermark; data would have to wait for it.
+        "spark.sql.streaming.noDataMicroBatches.enabled": "false",
+    }
