@@ -1,0 +1,21 @@
+"""What can go wrong in training; all of it is fatal for the run and told in one line."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cryptostream.contracts.errors import CryptostreamError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+class TradeFileError(CryptostreamError):
+    """A trade file can't be used; the text reads `FILE:LINE: reason`."""
+
+    def __init__(self, path: Path, line: int, reason: str) -> None:
+        super().__init__(f"{path}:{line}: {reason}")
+
+
+class TrainingError(CryptostreamError):
+    """The data don't carry a training; the text says what is missing and the remedy."""
