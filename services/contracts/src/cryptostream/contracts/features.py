@@ -104,7 +104,7 @@ def _add_moves(state: State, wait: float, price: float, size: float, move: float
 def _vector(state: State, wait: float, price: float, size: float, side: int) -> list[float]:
     """Read the features off the state, in the order of `FEATURE_NAMES`."""
     s = state
-    ofi = [s[at] / (s[at + 1] + _TINY) for at, _ in _TAUS]
+    ofi = [s[at] / s[at + 1] for at, _ in _TAUS]
     base_rate = s[12 + _COUNT] / 300.0
     rates = [log(s[at + 2] / tau / base_rate) for at, tau in _TAUS[:3]]
     returns = [(price / (s[at + 3] / s[at + 2]) - 1.0) * _BPS for at, _ in _TAUS]

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import sys
 from typing import Final
 
@@ -28,10 +29,15 @@ class JsonLines(logging.Formatter):
             "logger": record.name,
         }
         for key, value in getattr(record, "fields", {}).items():
-            line[key] = value if isinstance(value, int | float) else str(value)[:MAX_FIELD_CHARS]
+            line[key] = value if _is_json_number(value) else str(value)[:MAX_FIELD_CHARS]
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)[-4000:]
         return json.dumps(line)
+
+
+def _is_json_number(value: object) -> bool:
+    """Tell whether JSON can carry the value bare: it has no NaN and no infinity."""
+    return isinstance(value, int) or (isinstance(value, float) and math.isfinite(value))
 
 
 def configure_logging(level: str = "INFO") -> None:

@@ -11,6 +11,7 @@ from typing import TypeVar
 
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsError as SourceError
 
 from cryptostream.contracts.errors import SettingsError
 
@@ -55,6 +56,9 @@ def load_settings(kind: type[AnySettings]) -> AnySettings:
             f"{_variable(prefix, item['loc'])}: {item['msg']}" for item in error.errors()
         )
         raise SettingsError(f"Settings can't be used: {problems}") from error
+    except SourceError as error:
+        # A variable of a list or mapping type that holds no JSON never reaches the validation.
+        raise SettingsError(f"Settings can't be used: {error}") from error
 
 
 def _variable(prefix: str, loc: tuple[int | str, ...]) -> str:

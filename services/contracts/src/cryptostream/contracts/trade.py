@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import re
 from typing import Final, Literal
 
 import msgspec
@@ -12,6 +12,13 @@ from cryptostream.contracts.errors import ContractError
 TRADE_VERSION: Final = 1
 #: Longer prices or sizes than any exchange quotes are hostile input, not numbers.
 MAX_NUMBER_CHARS: Final = 40
+#: Real prices and sizes lie far inside; ratios of such numbers stay finite as 32-bit floats,
+#: which is what the features are stored and scored as.
+MIN_NUMBER: Final = 1e-15
+MAX_NUMBER: Final = 1e15
+MAX_SHARD_CHARS: Final = 64
+#: The largest integer that JSON readers on the JVM and Elasticsearch's `long` can hold.
+MAX_SEQ: Final = 2**63 - 1
 #: 2000-01-01 and 2100-01-01: a time outside is in another unit or garbage.
 MIN_TIME_MS: Final = 946_684_800_000
 MAX_TIME_MS: Final = 4_102_444_800_000
@@ -62,13 +69,19 @@ class Trade(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
 
     def __post_init__(self) -> None:
         """Hold every field to its contract; msgspec runs this after decoding too."""
-        check_identity(self.exchange, self.category, self.symbol, self.trade_id)
+        # One match for the four parts: the separator is not among their characters.
+        parts = f"{self.exchange}:{self.category}:{self.symbol}:{self.trade_id}"
+        if _IDENTITY.fullmatch(parts) is None:
+            check_identity(self.exchange, self.category, self.symbol, self.trade_id)
         check_number("price", self.price)
         check_number("size", self.size)
-        for field in ("trade_time", "exchange_time", "ingest_time"):
-            check_time(field, getattr(self, field))
-        if self.seq < 0:
-            raise ContractError("bad_seq", f"trade.seq was {self.seq}, must not be negative")
+        check_time("trade_time", self.trade_time)
+        check_time("exchange_time", self.exchange_time)
+        check_time("ingest_time", self.ingest_time)
+        if not 0 <= self.seq <= MAX_SEQ:
+            raise ContractError("bad_seq", f"trade.seq was {self.seq}, must be in [0, 2^63)")
+        if len(self.shard) > MAX_SHARD_CHARS:
+            raise ContractError("bad_shard", f"trade.shard was {self.shard[:80]!r}, too long")
         if self.v != TRADE_VERSION:
             raise ContractError("bad_version", f"trade.v was {self.v}, must be {TRADE_VERSION}")
 
@@ -85,20 +98,18 @@ def check_identity(exchange: str, category: str, symbol: str, trade_id: str) -> 
         ("symbol", symbol),
         ("trade_id", trade_id),
     ):
-        if not value or len(value) > 64 or not _SAFE.issuperset(value):  # noqa: PLR2004
+        if _PART.fullmatch(value) is None:
             raise ContractError(f"bad_{field}", f"trade.{field} was {value[:80]!r}")
 
 
 def check_number(field: str, text: str) -> None:
-    """Raise `ContractError` unless the text is a plain, finite, positive decimal number."""
-    if not text or len(text) > MAX_NUMBER_CHARS or not _DIGITS.issuperset(text):
+    """Raise `ContractError` unless the text is a plain decimal in [MIN_NUMBER, MAX_NUMBER]."""
+    if len(text) > MAX_NUMBER_CHARS or _DECIMAL.fullmatch(text) is None:
         raise ContractError(f"bad_{field}", f"trade.{field} was {text[:80]!r}, not a decimal")
-    try:
-        value = float(text)
-    except ValueError as error:
-        raise ContractError(f"bad_{field}", f"trade.{field} was {text!r}") from error
-    if not (math.isfinite(value) and value > 0):
-        raise ContractError(f"bad_{field}", f"trade.{field} was {text!r}, must be positive")
+    if not MIN_NUMBER <= float(text) <= MAX_NUMBER:
+        raise ContractError(
+            f"bad_{field}", f"trade.{field} was {text}, must be in [{MIN_NUMBER}, {MAX_NUMBER}]"
+        )
 
 
 def check_time(field: str, time_ms: int) -> None:
@@ -107,10 +118,10 @@ def check_time(field: str, time_ms: int) -> None:
         raise ContractError(f"bad_{field}", f"trade.{field} was {time_ms}, not milliseconds")
 
 
-_SAFE: Final = frozenset(
-    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.@+",
-)
-_DIGITS: Final = frozenset("0123456789.")
+_SAFE: Final = r"[A-Za-z0-9_.@+-]{1,64}"
+_PART: Final = re.compile(_SAFE)
+_IDENTITY: Final = re.compile(f"{_SAFE}:{_SAFE}:{_SAFE}:{_SAFE}")
+_DECIMAL: Final = re.compile(r"[0-9]+(?:\.[0-9]*)?|\.[0-9]+")
 _ENCODER: Final = msgspec.json.Encoder()
 _DECODER: Final = msgspec.json.Decoder(Trade)
 

@@ -1,0 +1,178 @@
+"""Kafka: a bounded, idempotent producer whose full queue slows its source."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Final
+
+from confluent_kafka import KafkaError, KafkaException, Message, Producer
+
+from cryptostream.contracts.errors import Failure
+from cryptostream.contracts.messages import DeadLetter, encode
+from cryptostream.contracts.topics import DEAD_LETTERS
+from cryptostream.contracts.trade import Trade, encode_trade
+from cryptostream.ingest.errors import DeliveryError, classify
+
+if TYPE_CHECKING:
+    from cryptostream.ingest.metrics import Metrics
+
+#: About 40 MB of trades; beyond it the reader waits.
+QUEUE_MESSAGES: Final = 100_000
+QUEUE_KBYTES: Final = 65_536
+LINGER_MS: Final = 5
+#: A dead letter of control characters grows sixfold as JSON, and shrinks again by lz4.
+MESSAGE_BYTES: Final = 2 * 1024 * 1024
+POLL_SECONDS: Final = 0.02
+METADATA_SECONDS: Final = 2.0
+TOPIC_WAIT_SECONDS: Final = 60.0
+
+Config = Mapping[str, str | int | bool]
+Report = Callable[[KafkaError | None, Message | None], None]
+log = logging.getLogger(__name__)
+
+
+class KafkaSink:
+    """Takes trades and dead letters in and sees to their delivery.
+
+    `offer_*` never waits: it says False while the queue is full, and `room` waits until there
+    is some. `run` serves the delivery reports and must run as long as messages are offered.
+    """
+
+    def __init__(
+        self,
+        servers: str,
+        topic: str,
+        metrics: Metrics,
+        *,
+        client_id: str,
+        config: Config | None = None,
+    ) -> None:
+        self._topic = topic
+        self._metrics = metrics
+        self._fatal: Exception | None = None
+        self._brokers_up = False
+        self._room = asyncio.Event()
+        options: dict[str, str | int | bool] = {
+            "bootstrap.servers": servers,
+            "client.id": client_id,
+            "enable.idempotence": True,
+            "acks": "all",
+            "compression.type": "lz4",
+            "linger.ms": LINGER_MS,
+            "queue.buffering.max.messages": QUEUE_MESSAGES,
+            "queue.buffering.max.kbytes": QUEUE_KBYTES,
+            "message.max.bytes": MESSAGE_BYTES,
+            # An accepted trade is tried until it is delivered; the queue's bound is what gives.
+            "message.timeout.ms": 0,
+            "reconnect.backoff.max.ms": 2_000,
+            # As the Java clients do it, so that any producer maps a symbol to one partition.
+            "partitioner": "murmur2_random",
+            **(config or {}),
+        }
+        self._producer = Producer({**options, "error_cb": self._on_error}, logger=log)
+
+    @property
+    def ready(self) -> bool:
+        """Whether the brokers took part lately and nothing fatal happened."""
+        return self._brokers_up and self._fatal is None
+
+    def __len__(self) -> int:
+        return len(self._producer)
+
+    async def start(self) -> None:
+        """Wait until the brokers know our topics; raises `DeliveryError` if they never do."""
+        missing: list[str] = []
+        try:
+            async with asyncio.timeout(TOPIC_WAIT_SECONDS):
+                while missing := await asyncio.to_thread(self._missing_topics):
+                    log.info("waiting_for_topics", extra={"fields": {"missing": missing}})
+                    await asyncio.sleep(1.0)
+        except TimeoutError as error:
+            raise DeliveryError(
+                f"Kafka has no topic {' and '.join(missing) or self._topic} after "
+                f"{TOPIC_WAIT_SECONDS:.0f} s: create it, or check KAFKA_BOOTSTRAP_SERVERS"
+            ) from error
+        self._brokers_up = True
+
+    def offer_trade(self, trade: Trade) -> bool:
+        """Queue a trade; False if there is no room."""
+        if not self._offer(self._topic, trade.symbol, encode_trade(trade), self._on_trade):
+            return False
+        self._metrics.produced.inc()
+        return True
+
+    def offer_dead_letter(self, letter: DeadLetter) -> bool:
+        """Queue a dead letter; False if there is no room."""
+        return self._offer(DEAD_LETTERS, letter.source, encode(letter), self._on_dead_letter)
+
+    async def room(self) -> None:
+        """Wait until deliveries may have made room."""
+        self._metrics.waits.inc()
+        self._room.clear()
+        await self._room.wait()
+
+    async def run(self) -> None:
+        """Serve delivery reports for ever; raises `DeliveryError` if Kafka gave up on us."""
+        while True:
+            if self._producer.poll(0):
+                self._room.set()
+            if self._fatal is not None:
+                raise DeliveryError(str(self._fatal)) from self._fatal
+            await asyncio.sleep(POLL_SECONDS)
+
+    async def close(self, within: float) -> int:
+        """Deliver what is queued and give the number of messages that stayed behind.
+
+        Args:
+            within: seconds that this may take.
+        """
+        return await asyncio.to_thread(self._producer.flush, within)
+
+    def _offer(self, topic: str, key: str, value: bytes, report: Report) -> bool:
+        try:
+            self._producer.produce(topic, value, key, on_delivery=report)
+        except BufferError:
+            return False
+        except KafkaException as error:
+            report(error.args[0], None)
+        return True
+
+    def _missing_topics(self) -> list[str]:
+        # Asking for all topics, since asking for one may create it.
+        try:
+            known = self._producer.list_topics(timeout=METADATA_SECONDS).topics
+        except KafkaException as error:
+            if classify(error) is Failure.FATAL:
+                raise
+            return [self._topic, DEAD_LETTERS]
+        return [topic for topic in (self._topic, DEAD_LETTERS) if topic not in known]
+
+    def _on_trade(self, error: KafkaError | None, message: Message | None) -> None:
+        if error is None and message is not None:
+            self._brokers_up = True
+            self._metrics.delivered.inc()
+            self._metrics.delivery_latency.observe(message.latency() or 0.0)
+        elif error is not None:
+            self._metrics.failed.inc()
+            self._give_up_if_fatal(error)
+
+    def _on_dead_letter(self, error: KafkaError | None, _: Message | None) -> None:
+        if error is not None:
+            self._metrics.dead_letters_failed.inc()
+            self._give_up_if_fatal(error)
+
+    def _on_error(self, error: KafkaError) -> None:
+        log.warning("kafka_error", extra={"fields": {"code": error.name(), "text": error.str()}})
+        if error.code() == KafkaError._ALL_BROKERS_DOWN:  # noqa: SLF001 - a public constant
+            self._brokers_up = False
+        if error.fatal():
+            self._fatal = self._fatal or KafkaException(error)
+
+    def _give_up_if_fatal(self, error: KafkaError) -> None:
+        """A message is lost; if the next ones would be too, a restart with its alarm is better."""
+        log.error("not_delivered", extra={"fields": {"code": error.name(), "text": error.str()}})
+        failure = KafkaException(error)
+        if classify(failure) is Failure.FATAL:
+            self._fatal = self._fatal or failure
