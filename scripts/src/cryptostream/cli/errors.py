@@ -1,0 +1,16 @@
+"""The command's own errors: each names its remedy and ends the command with status 2."""
+
+from __future__ import annotations
+
+from cryptostream.contracts.errors import CryptostreamError
+
+USAGE_STATUS = 2
+
+
+class CliError(CryptostreamError):
+    """The command can't go on; `remedy` is what the reader can do about it."""
+
+    def __init__(self, problem: str, remedy: str) -> None:
+        super().__init__(f"{problem.rstrip('.')}. {remedy}")
+        self.problem = problem
+        self.remedy = remedy

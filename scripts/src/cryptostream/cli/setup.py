@@ -1,0 +1,90 @@
+"""Preparing the servers: Kafka's topics and Elasticsearch's index templates.
+
+Idempotent. As a program: `python -m cryptostream.cli.setup topics|templates`.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any, Final
+
+from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
+from elasticsearch import ApiError, Elasticsearch, TransportError
+
+from cryptostream.cli.errors import USAGE_STATUS, CliError
+from cryptostream.contracts.errors import CryptostreamError
+from cryptostream.contracts.indices import index_templates
+from cryptostream.contracts.settings import ElasticsearchSettings, KafkaSettings, load_settings
+from cryptostream.contracts.topics import TOPICS
+
+_ANSWER_SECONDS: Final = 30
+
+
+def create_topics(settings: KafkaSettings) -> list[str]:
+    """Create the topics that don't exist yet and give their names; raises `CliError`."""
+    admin = AdminClient({"bootstrap.servers": settings.bootstrap_servers, "log_level": 0})
+    wanted = [
+        NewTopic(topic.name, num_partitions=topic.partitions, config=topic.config)
+        for topic in TOPICS
+    ]
+    answers = admin.create_topics(wanted, operation_timeout=_ANSWER_SECONDS)
+    return [name for name, answer in answers.items() if _created(name, answer)]
+
+
+def _created(name: str, answer: Any) -> bool:
+    try:
+        answer.result(timeout=_ANSWER_SECONDS)
+    except KafkaException as error:
+        if error.args[0].code() == KafkaError.TOPIC_ALREADY_EXISTS:
+            return False
+        raise CliError(f"Kafka did not create the topic {name}: {error}", "Look at its log.") from (
+            error
+        )
+    return True
+
+
+def client(settings: ElasticsearchSettings) -> Elasticsearch:
+    """Connect to Elasticsearch as the settings say; nothing is sent yet."""
+    options: dict[str, Any] = {"request_timeout": _ANSWER_SECONDS, "max_retries": 3}
+    if settings.username:
+        password = settings.password.get_secret_value()
+        options["basic_auth"] = (settings.username, password)
+    if settings.ca_certs:
+        options["ca_certs"] = settings.ca_certs
+    return Elasticsearch(settings.url, **options)
+
+
+def put_templates(settings: ElasticsearchSettings) -> list[str]:
+    """Put every index template and give their names; raises `CliError`."""
+    templates = index_templates()
+    try:
+        with client(settings) as connected:
+            for name, body in templates.items():
+                connected.indices.put_index_template(name=name, **body)
+    except (ApiError, TransportError) as error:
+        raise CliError(
+            f"Elasticsearch at {settings.url} did not take the index templates: {error}",
+            "Look at its log.",
+        ) from error
+    return sorted(templates)
+
+
+def main(arguments: list[str]) -> int:
+    """Prepare one of the two servers; give the exit status."""
+    try:
+        if arguments == ["topics"]:
+            done = create_topics(load_settings(KafkaSettings))
+        elif arguments == ["templates"]:
+            done = put_templates(load_settings(ElasticsearchSettings))
+        else:
+            raise CliError(f"Unknown arguments {arguments}", "Say `topics` or `templates`.")
+    except CryptostreamError as error:
+        print(error, file=sys.stderr)  # noqa: T201 - this is its output
+        return USAGE_STATUS
+    print(f"{arguments[0]}: {', '.join(done) or 'all there'}")  # noqa: T201 - this is its output
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
