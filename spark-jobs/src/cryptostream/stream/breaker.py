@@ -9,7 +9,7 @@ class CircuitBreaker:
     def __init__(self, *, first_seconds: float = 0.5, cap_seconds: float = 5.0) -> None:
         self._first = first_seconds
         self._cap = cap_seconds
-        self._failures = 0
+        self._pause = first_seconds
         self._open_until = 0.0
 
     def allows(self, now: float) -> bool:
@@ -18,9 +18,9 @@ class CircuitBreaker:
 
     def succeeded(self) -> None:
         """Close the circuit."""
-        self._failures = 0
+        self._pause = self._first
 
     def failed(self, now: float) -> None:
         """Open the circuit for twice as long as the last time, up to the cap."""
-        self._open_until = now + min(self._cap, self._first * 2.0**self._failures)
-        self._failures += 1
+        self._open_until = now + self._pause
+        self._pause = min(self._cap, self._pause * 2.0)

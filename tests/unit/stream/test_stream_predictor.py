@@ -1,0 +1,116 @@
+"""The predictor's client: a score or a reason, never an exception."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+from support.http_server import answering
+
+from cryptostream.contracts.features import FEATURE_COUNT, FEATURE_NAMES, FEATURES_HASH
+from cryptostream.stream.predictor import MAX_ROWS, Prediction, Predictor
+
+if TYPE_CHECKING:
+    from support.http_server import Answer
+
+VECTOR = [0.5] * FEATURE_COUNT
+
+
+def _echo(_path: str, body: bytes) -> tuple[int, bytes]:
+    rows = len(json.loads(body)["columns"][FEATURE_NAMES[0]])
+    return 200, json.dumps({"model": "m:1", "no_edge": True, "p_up": [0.25] * rows}).encode()
+
+
+def test_scores_come_back_in_order_with_their_model() -> None:
+    """Each row gets its own probability, and the document names model and direction."""
+
+    def answer(_path: str, body: bytes) -> tuple[int, bytes]:
+        request = json.loads(body)
+        assert request["features_hash"] == FEATURES_HASH
+        assert list(request["columns"]) == list(FEATURE_NAMES)
+        scores = request["columns"][FEATURE_NAMES[0]]
+        return 200, json.dumps({"model": "m:1", "no_edge": False, "p_up": scores}).encode()
+
+    rows = [[score, *VECTOR[1:]] for score in (0.1, 0.9, 0.5)]
+    with answering(answer) as url:
+        first, second, third = Predictor(url, timeout_seconds=5).predict(rows)
+    assert [first.p_up, second.p_up, third.p_up] == [0.1, 0.9, 0.5]
+    assert first.document()["direction"] == "down"
+    assert second.document() == {
+        "direction": "up",
+        "p_up": 0.9,
+        "model": "m:1",
+        "no_edge": False,
+        "latency_ms": second.latency_ms,
+    }
+
+
+def test_one_request_serves_a_micro_batch() -> None:
+    """Rows up to the limit make one request; more rows are cut, and none is lost."""
+    sizes: list[int] = []
+
+    def answer(path: str, body: bytes) -> tuple[int, bytes]:
+        sizes.append(len(json.loads(body)["columns"][FEATURE_NAMES[0]]))
+        return _echo(path, body)
+
+    with answering(answer) as url:
+        predictor = Predictor(url, timeout_seconds=30)
+        assert len(predictor.predict([VECTOR] * 1000)) == 1000
+        assert len(predictor.predict([VECTOR] * (MAX_ROWS + 1))) == MAX_ROWS + 1
+    assert sizes == [1000, MAX_ROWS, 1]
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        (lambda _path, _body: (500, b"{}"), "predictor_error"),
+        (lambda _path, _body: (400, b"{}"), "predictor_refused"),
+        (lambda _path, _body: (200, b"not json"), "predictor_error"),
+        (lambda _path, _body: (200, b"{}"), "predictor_error"),
+        (
+            lambda _path, _body: (200, b'{"model":"m","no_edge":false,"p_up":[0.5,0.5]}'),
+            "predictor_error",
+        ),
+        (
+            lambda _path, _body: (200, b'{"model":"m","no_edge":false,"p_up":[2.0]}'),
+            "predictor_error",
+        ),
+        (
+            lambda _path, _body: (200, b'{"model":"m","no_edge":false,"p_up":[null]}'),
+            "predictor_error",
+        ),
+    ],
+    ids=["5xx", "4xx", "no JSON", "empty", "wrong length", "no probability", "null"],
+)
+def test_an_unusable_answer_is_a_reason(answer: Answer, reason: str) -> None:
+    """Whatever the predictor answers, the trade gets a reason in place of a score."""
+    with answering(answer) as url:
+        assert Predictor(url, timeout_seconds=5).predict([VECTOR]) == [Prediction(reason=reason)]
+
+
+def test_an_outage_opens_the_circuit_and_ends_it() -> None:
+    """After a failure no request is made for a while; then one is tried, and scores return."""
+    now = 0.0
+    working = False
+    calls = 0
+
+    def answer(path: str, body: bytes) -> tuple[int, bytes]:
+        nonlocal calls
+        calls += 1
+        return _echo(path, body) if working else (503, b"{}")
+
+    with answering(answer) as url:
+        predictor = Predictor(url, timeout_seconds=5, clock=lambda: now)
+        assert predictor.predict([VECTOR])[0].reason == "predictor_error"
+        assert predictor.predict([VECTOR])[0].reason == "circuit_open"
+        assert calls == 1
+        working, now = True, 100.0
+        assert predictor.predict([VECTOR])[0].p_up == 0.25
+        assert calls == 2
+
+
+def test_nobody_there_is_a_reason() -> None:
+    """A refused connection gives the reason `predictor_unavailable`."""
+    (prediction,) = Predictor("http://127.0.0.1:9", timeout_seconds=1).predict([VECTOR])
+    assert prediction.document() == {"reason": "predictor_unavailable"}
