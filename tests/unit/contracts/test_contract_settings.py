@@ -1,0 +1,78 @@
+"""Settings: every problem at once, by the variable's own name."""
+
+from __future__ import annotations
+
+import pytest
+from pydantic import Field
+from pydantic_settings import SettingsConfigDict
+
+from cryptostream.contracts.errors import ContractError, CryptostreamError, Failure, SettingsError
+from cryptostream.contracts.settings import (
+    ElasticsearchSettings,
+    KafkaSettings,
+    ServiceSettings,
+    load_settings,
+)
+
+
+class Sample(KafkaSettings):
+    """A service's settings, as the rooms write them."""
+
+    model_config = SettingsConfigDict(env_prefix="SAMPLE_")
+
+    port: int = Field(default=1, ge=0)
+    ratio: float = 0.5
+    names: list[str] = Field(default_factory=list)
+
+
+def test_every_problem_is_listed_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One start shows all that is to be mended, each by the name of its variable."""
+    monkeypatch.setenv("SAMPLE_PORT", "many")
+    monkeypatch.setenv("SAMPLE_RATIO", "half")
+    monkeypatch.setenv("KAFKA_BOOTSTRAP_SERVERS", "")
+    with pytest.raises(SettingsError) as caught:
+        load_settings(Sample)
+    text = str(caught.value)
+    for name in ("SAMPLE_PORT", "SAMPLE_RATIO", "KAFKA_BOOTSTRAP_SERVERS"):
+        assert f"{name}:" in text
+    assert "\n" not in text
+
+
+def test_a_list_that_is_no_json_is_a_settings_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the source itself can't read is a SettingsError too."""
+    monkeypatch.setenv("SAMPLE_NAMES", "a,b")
+    with pytest.raises(SettingsError, match="names"):
+        load_settings(Sample)
+
+
+def test_settings_come_from_the_environment_and_are_frozen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Shared variables have no prefix, a service's own have its prefix; nothing changes later."""
+    monkeypatch.setenv("SAMPLE_PORT", "7")
+    monkeypatch.setenv("KAFKA_BOOTSTRAP_SERVERS", "kafka:9092")
+    monkeypatch.setenv("SAMPLE_UNKNOWN", "ignored")
+    settings = load_settings(Sample)
+    assert (settings.port, settings.bootstrap_servers) == (7, "kafka:9092")
+    with pytest.raises(ValueError, match="frozen"):
+        settings.port = 8
+
+
+def test_no_secret_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither the settings' text nor an error's text holds the password."""
+    monkeypatch.setenv("ELASTICSEARCH_PASSWORD", "hunter2")
+    assert "hunter2" not in repr(load_settings(ElasticsearchSettings))
+    monkeypatch.setenv("ELASTICSEARCH_URL", "nowhere")
+    with pytest.raises(SettingsError) as caught:
+        load_settings(ElasticsearchSettings)
+    assert "ELASTICSEARCH_URL" in str(caught.value)
+    assert "hunter2" not in str(caught.value)
+
+
+def test_a_service_without_variables_starts_with_its_defaults() -> None:
+    """An empty environment is no error."""
+    assert isinstance(load_settings(ServiceSettings), ServiceSettings)
+
+
+def test_errors_know_what_they_ask_for() -> None:
+    """A broken message is poison, everything unforeseen is fatal."""
+    assert ContractError("bad_x", "why").failure is Failure.POISON
+    assert SettingsError("why").failure is CryptostreamError.failure is Failure.FATAL
