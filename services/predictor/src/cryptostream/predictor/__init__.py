@@ -1,0 +1,1 @@
+"""The BentoML service that predicts a trade's direction, a micro-batch of rows at a time."""

@@ -1,0 +1,73 @@
+"""A bound on request bodies; BentoML itself reads whatever is sent into memory."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+#: `MAX_ROWS` rows of all features with every digit of a float64.
+MAX_BODY_BYTES: Final = 16 * 1024 * 1024
+_REFUSAL: Final = json.dumps({"error": f"the body is larger than {MAX_BODY_BYTES} bytes"}).encode()
+
+
+class _BodyTooLargeError(Exception):
+    """More bytes came than are allowed."""
+
+
+class BodyLimit:
+    """ASGI middleware that answers 413 to a body above `MAX_BODY_BYTES`."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, unless its body is or becomes too large."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+        elif _announced(scope) > MAX_BODY_BYTES:
+            await _refuse(send)
+        else:
+            await self._watch(scope, receive, send)
+
+    async def _watch(self, scope: Scope, receive: Receive, send: Send) -> None:
+        started = False
+
+        async def watched_send(message: Message) -> None:
+            nonlocal started
+            started = True
+            await send(message)
+
+        try:
+            await self._app(scope, _bounded(receive), watched_send)
+        except _BodyTooLargeError:
+            if not started:
+                await _refuse(send)
+
+
+def _announced(scope: Scope) -> int:
+    text = dict(scope["headers"]).get(b"content-length", b"0")
+    return int(text) if text.isdigit() else 0
+
+
+def _bounded(receive: Receive) -> Receive:
+    """Count what comes in, for bodies sent in chunks of which no length was announced."""
+    received = 0
+
+    async def counted() -> Message:
+        nonlocal received
+        message = await receive()
+        received += len(message.get("body", b""))
+        if received > MAX_BODY_BYTES:
+            raise _BodyTooLargeError
+        return message
+
+    return counted
+
+
+async def _refuse(send: Send) -> None:
+    headers = [(b"content-type", b"application/json"), (b"connection", b"close")]
+    await send({"type": "http.response.start", "status": 413, "headers": headers})
+    await send({"type": "http.response.body", "body": _REFUSAL})

@@ -1,0 +1,188 @@
+"""The model to serve: named by a pointer file, checked whole, swapped as one reference.
+
+The way of a swap, each time the pointer file has changed:
+1. read the pointer (tag and sha256);
+2. read the model's file once and compare its sha256, before anything of it is unpickled;
+3. check features, width, classes and the scikit-learn version;
+4. score a few rows with it, so that the first request pays nothing;
+5. replace the one reference that requests read.
+A failure at any step leaves the old model in place, and is tried again at the next look.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import bentoml
+import joblib
+import msgspec
+import numpy as np
+import numpy.typing as npt
+import sklearn
+
+from cryptostream.contracts.features import FEATURE_COUNT, FEATURES_HASH
+from cryptostream.predictor.errors import ModelError
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Callable, Iterator
+
+log = logging.getLogger(__name__)
+
+MAX_POINTER_BYTES: Final = 4_096
+_MODEL_FILE: Final = "saved_model.pkl"
+_WARM_ROWS: Final = 100
+_REMEDY: Final = "train one: python -m cryptostream.models train --help"
+
+
+class Pointer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Which model to serve: its tag in the BentoML store, and the sha256 of its file."""
+
+    tag: str
+    sha256: str
+
+
+class CardHead(msgspec.Struct, frozen=True):
+    """What the service needs of the model card."""
+
+    features_hash: str
+    no_edge: bool
+    versions: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A checked and warmed model with its name, replaced as a whole."""
+
+    pointer: Pointer
+    no_edge: bool
+    model: Any
+
+    def p_up(self, features: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
+        """Give the probability of "up" for each row."""
+        p_up: npt.NDArray[np.float64] = self.model.predict_proba(features)[:, 1]
+        return p_up
+
+
+def read_pointer(path: Path) -> Pointer:
+    """Read the pointer file; raises `ModelError`."""
+    try:
+        with path.open("rb") as handle:
+            raw = handle.read(MAX_POINTER_BYTES)
+        return msgspec.json.decode(raw, type=Pointer)
+    except OSError as error:
+        raise ModelError(f"the pointer {path}: {error.strerror}; {_REMEDY}") from error
+    except (ValueError, RecursionError) as error:
+        raise ModelError(f"the pointer {path}: {error}; {_REMEDY}") from error
+
+
+def load(pointer: Pointer) -> Served:
+    """Fetch the model from the store at `BENTOML_HOME`, checked and warmed; raises `ModelError`."""
+    try:
+        kept = bentoml.models.get(pointer.tag)
+        head = msgspec.convert(kept.info.metadata, CardHead)
+        raw = Path(kept.path_of(_MODEL_FILE)).read_bytes()
+    except (bentoml.exceptions.BentoMLException, OSError, ValueError) as error:
+        raise ModelError(f"the model {pointer.tag}: {error}; {_REMEDY}") from error
+    if hashlib.sha256(raw).hexdigest() != pointer.sha256:
+        raise ModelError(f"the model {pointer.tag}: its file doesn't match the pointer's sha256")
+    _check_head(pointer, head)
+    served = Served(pointer, head.no_edge, joblib.load(io.BytesIO(raw)))
+    _check_model(served)
+    return served
+
+
+def _check_head(pointer: Pointer, head: CardHead) -> None:
+    """Refuse another feature set or scikit-learn before anything is unpickled."""
+    for what, found, wanted in (
+        ("features", head.features_hash, FEATURES_HASH),
+        ("scikit-learn", head.versions.get("scikit-learn"), sklearn.__version__),
+    ):
+        if found != wanted:
+            raise ModelError(
+                f"the model {pointer.tag}: made for {what} {found}, this service has {wanted}; "
+                "train again"
+            )
+
+
+def _check_model(served: Served) -> None:
+    """Check what the model itself says and does, which also warms it."""
+    tag, model = served.pointer.tag, served.model
+    if getattr(model, "n_features_in_", None) != FEATURE_COUNT:
+        raise ModelError(f"the model {tag}: it doesn't take {FEATURE_COUNT} features")
+    if list(getattr(model, "classes_", ())) != [0, 1]:
+        raise ModelError(f"the model {tag}: its classes aren't 0 and 1")
+    for part in _parts(model):
+        part.n_jobs = 1
+    p_up = served.p_up(np.zeros((_WARM_ROWS, FEATURE_COUNT), dtype=np.float32))
+    if p_up.shape != (_WARM_ROWS,) or not np.all((p_up >= 0) & (p_up <= 1)):
+        raise ModelError(f"the model {tag}: it gives no probabilities")
+
+
+def _parts(model: Any) -> Iterator[Any]:
+    """Walk the model and what it wraps, to whatever has `n_jobs`: threads cost a small call."""
+    if hasattr(model, "n_jobs"):
+        yield model
+    inner = getattr(model, "estimator", None)
+    for part in (*getattr(model, "calibrated_classifiers_", ()), *([inner] if inner else ())):
+        yield from _parts(part)
+
+
+class PointerWatch:
+    """Follow the pointer file; `current` is the model in service, None until one has loaded.
+
+    Args:
+        path: the pointer file.
+        load: gives the model of a pointer or raises `ModelError`.
+        count: called with "ok" or "error" after each try.
+    """
+
+    def __init__(
+        self, path: Path, load: Callable[[Pointer], Served], count: Callable[[str], None]
+    ) -> None:
+        self.current: Served | None = None
+        self._path = path
+        self._load = load
+        self._count = count
+        self._seen: tuple[int, int, int] | None = None
+        self._told = ""
+
+    def poll(self) -> None:
+        """Look at the pointer once and take its model if it is another one; raises nothing."""
+        try:
+            signature = self._signature()
+            if signature == self._seen:
+                return
+            pointer = read_pointer(self._path)
+            if self.current is None or pointer != self.current.pointer:
+                self.current = self._load(pointer)
+                self._count("ok")
+                log.info("model_loaded", extra={"fields": {"model": pointer.tag}})
+            self._seen, self._told = signature, ""
+        except Exception as error:  # noqa: BLE001 - a model's file may fail in any way at all
+            self._count("error")
+            self._tell(f"{type(error).__name__}: {error}")
+
+    def run(self, stop: threading.Event, every_seconds: float) -> None:
+        """Poll until `stop` is set."""
+        while not stop.wait(every_seconds):
+            self.poll()
+
+    def _signature(self) -> tuple[int, int, int]:
+        """Identify the file's version; polling also works where inotify doesn't (NFS)."""
+        try:
+            stat = self._path.stat()
+        except OSError as error:
+            raise ModelError(f"the pointer {self._path}: {error.strerror}; {_REMEDY}") from error
+        return stat.st_mtime_ns, stat.st_ino, stat.st_size
+
+    def _tell(self, text: str) -> None:
+        """Log a failure once, not at each look."""
+        if text != self._told:
+            log.error("model_refused", extra={"fields": {"detail": text}})
+            self._told = text
