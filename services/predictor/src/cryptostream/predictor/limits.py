@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from typing import TYPE_CHECKING, Final
 
@@ -33,38 +34,31 @@ class BodyLimit:
             await self._watch(scope, receive, send)
 
     async def _watch(self, scope: Scope, receive: Receive, send: Send) -> None:
-        started = False
+        """Count the body as it comes in; once it is too large, only the refusal is sent."""
+        received = 0
 
-        async def watched_send(message: Message) -> None:
-            nonlocal started
-            started = True
-            await send(message)
+        async def counted() -> Message:
+            nonlocal received
+            message = await receive()
+            received += len(message.get("body", b""))
+            if received > MAX_BODY_BYTES:
+                raise _BodyTooLargeError
+            return message
 
-        try:
-            await self._app(scope, _bounded(receive), watched_send)
-        except _BodyTooLargeError:
-            if not started:
-                await _refuse(send)
+        async def unless_too_large(message: Message) -> None:
+            if received <= MAX_BODY_BYTES:
+                await send(message)
+
+        # The application may answer the error by itself, with a 500 that says nothing.
+        with contextlib.suppress(_BodyTooLargeError):
+            await self._app(scope, counted, unless_too_large)
+        if received > MAX_BODY_BYTES:
+            await _refuse(send)
 
 
 def _announced(scope: Scope) -> int:
     text = dict(scope["headers"]).get(b"content-length", b"0")
     return int(text) if text.isdigit() else 0
-
-
-def _bounded(receive: Receive) -> Receive:
-    """Count what comes in, for bodies sent in chunks of which no length was announced."""
-    received = 0
-
-    async def counted() -> Message:
-        nonlocal received
-        message = await receive()
-        received += len(message.get("body", b""))
-        if received > MAX_BODY_BYTES:
-            raise _BodyTooLargeError
-        return message
-
-    return counted
 
 
 async def _refuse(send: Send) -> None:

@@ -22,15 +22,15 @@ import bentoml
 import joblib
 import msgspec
 import numpy as np
-import numpy.typing as npt
 import sklearn
 
 from cryptostream.contracts.features import FEATURE_COUNT, FEATURES_HASH
 from cryptostream.predictor.errors import ModelError
+from cryptostream.predictor.scorer import Scorer, scorer_of
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
 log = logging.getLogger(__name__)
 
@@ -57,16 +57,11 @@ class CardHead(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """A checked and warmed model with its name, replaced as a whole."""
+    """A checked and warmed model with its name, replaced as a whole; `p_up` scores rows."""
 
     pointer: Pointer
     no_edge: bool
-    model: Any
-
-    def p_up(self, features: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
-        """Give the probability of "up" for each row."""
-        p_up: npt.NDArray[np.float64] = self.model.predict_proba(features)[:, 1]
-        return p_up
+    p_up: Scorer
 
 
 def read_pointer(path: Path) -> Pointer:
@@ -92,9 +87,7 @@ def load(pointer: Pointer) -> Served:
     if hashlib.sha256(raw).hexdigest() != pointer.sha256:
         raise ModelError(f"the model {pointer.tag}: its file doesn't match the pointer's sha256")
     _check_head(pointer, head)
-    served = Served(pointer, head.no_edge, joblib.load(io.BytesIO(raw)))
-    _check_model(served)
-    return served
+    return Served(pointer, head.no_edge, _checked_scorer(pointer.tag, joblib.load(io.BytesIO(raw))))
 
 
 def _check_head(pointer: Pointer, head: CardHead) -> None:
@@ -110,27 +103,17 @@ def _check_head(pointer: Pointer, head: CardHead) -> None:
             )
 
 
-def _check_model(served: Served) -> None:
+def _checked_scorer(tag: str, model: Any) -> Scorer:
     """Check what the model itself says and does, which also warms it."""
-    tag, model = served.pointer.tag, served.model
     if getattr(model, "n_features_in_", None) != FEATURE_COUNT:
         raise ModelError(f"the model {tag}: it doesn't take {FEATURE_COUNT} features")
     if list(getattr(model, "classes_", ())) != [0, 1]:
         raise ModelError(f"the model {tag}: its classes aren't 0 and 1")
-    for part in _parts(model):
-        part.n_jobs = 1
-    p_up = served.p_up(np.zeros((_WARM_ROWS, FEATURE_COUNT), dtype=np.float32))
+    scorer = scorer_of(model)
+    p_up = scorer(np.zeros((_WARM_ROWS, FEATURE_COUNT), dtype=np.float32))
     if p_up.shape != (_WARM_ROWS,) or not np.all((p_up >= 0) & (p_up <= 1)):
         raise ModelError(f"the model {tag}: it gives no probabilities")
-
-
-def _parts(model: Any) -> Iterator[Any]:
-    """Walk the model and what it wraps, to whatever has `n_jobs`: threads cost a small call."""
-    if hasattr(model, "n_jobs"):
-        yield model
-    inner = getattr(model, "estimator", None)
-    for part in (*getattr(model, "calibrated_classifiers_", ()), *([inner] if inner else ())):
-        yield from _parts(part)
+    return scorer
 
 
 class PointerWatch:

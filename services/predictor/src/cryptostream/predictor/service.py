@@ -6,9 +6,8 @@ One worker and one thread: a micro-batch is one call, and a second process would
 
 from __future__ import annotations
 
-import logging
 import threading
-from typing import Annotated, Any, Final, cast
+from typing import TYPE_CHECKING, Annotated, Any, Final, cast
 
 import bentoml
 from bentoml.exceptions import InvalidArgument, ServiceUnavailable
@@ -23,6 +22,9 @@ from cryptostream.predictor.limits import BodyLimit
 from cryptostream.predictor.pointer import PointerWatch, load
 from cryptostream.predictor.settings import PredictorSettings
 from cryptostream.predictor.validate import MAX_ROWS, matrix
+
+if TYPE_CHECKING:
+    import logging
 
 TIMEOUT_SECONDS: Final = 30
 #: Calls wait for the one thread; beyond this many a sender had better back off (429).
