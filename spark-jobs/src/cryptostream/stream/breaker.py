@@ -1,4 +1,4 @@
-"""A circuit breaker: after a failure leave the callee alone for a while. Pure: clock as argument."""
+"""A circuit breaker: leave a failing callee alone for a while. Pure: the clock is an argument."""
 
 from __future__ import annotations
 

@@ -1,0 +1,260 @@
+"""The stream as a process, between a real Kafka and a real Elasticsearch."""
+
+from __future__ import annotations
+
+import random
+import signal
+from collections import defaultdict
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import pytest
+from confluent_kafka import Consumer, TopicPartition
+from elasticsearch import Elasticsearch
+from elasticsearch.helpers import scan
+from support.eventually import eventually
+from support.stream import StreamProcess
+
+from cryptostream.contracts.features import initial_state, step
+from cryptostream.contracts.messages import DeadLetter, decode
+from cryptostream.contracts.topics import DEAD_LETTERS
+from cryptostream.contracts.trade import Trade, decode_trade, encode_trade
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+START = 1_795_000_000_000 - 1_795_000_000_000 % 60_000
+SEED = 20261122
+
+
+@pytest.fixture
+def stream(kafka_bootstrap: str, elasticsearch_url: str, tmp_path: Path) -> Iterator[StreamProcess]:
+    """Give a running stream over a topic of its own."""
+    process = StreamProcess(kafka_bootstrap, elasticsearch_url, tmp_path)
+    process.create_topic()
+    try:
+        process.start()
+        yield process
+    finally:
+        if process.process is not None and process.process.poll() is None:
+            process.stop(signal.SIGKILL)
+
+
+@pytest.fixture
+def client(elasticsearch_url: str) -> Elasticsearch:
+    """Give a client of the session's Elasticsearch."""
+    return Elasticsearch(elasticsearch_url)
+
+
+def make_trades(exchange: str, count: int, *, seed: int = SEED) -> list[Trade]:
+    """Make an orderly tape of three symbols over about two minutes; some share a millisecond."""
+    rng = random.Random(seed)
+    time_ms, prices, tape = START, {"AUSDT": 100.0, "BUSDT": 7.0, "CUSDT": 0.05}, []
+    for number in range(count):
+        time_ms += rng.choice([0, 0, 1, 120_000 // count * 2])
+        symbol = rng.choice(list(prices))
+        prices[symbol] *= 1 + rng.gauss(0, 1e-4)
+        tape.append(
+            Trade(
+                exchange=exchange,
+                category="spot",
+                symbol=symbol,
+                trade_id=f"{number:08d}",
+                price=f"{prices[symbol]:.6f}",
+                size=f"{rng.uniform(0.001, 3):.4f}",
+                side=rng.choice(["buy", "sell"]),
+                trade_time=time_ms,
+                exchange_time=time_ms + 2,
+                ingest_time=time_ms + 3,
+                seq=number,
+                block_trade=False,
+                rpi=False,
+                origin="replay",
+                shard="0/1",
+            )
+        )
+    return tape
+
+
+def documents(client: Elasticsearch, kind: str, exchange: str) -> dict[str, dict[str, Any]]:
+    """Give all documents of an exchange by id; fails if an id stands in two indices."""
+    client.indices.refresh(index=f"crypto-{kind}-*")
+    found = {}
+    query = {"query": {"term": {"exchange": exchange}}}
+    for hit in scan(client, index=f"crypto-{kind}-*", query=query):
+        assert hit["_id"] not in found, f"{hit['_id']} is there twice"
+        found[hit["_id"]] = hit["_source"]
+    return found
+
+
+def ids(trades: Sequence[Trade]) -> set[str]:
+    """Give the documents' ids of trades."""
+    return {f"{t.exchange}:{t.category}:{t.symbol}:{t.trade_id}" for t in trades}
+
+
+def expected_candles(trades: Sequence[Trade]) -> dict[str, dict[str, float]]:
+    """Compute candles the plain way, from trades in order."""
+    groups: dict[str, list[Trade]] = defaultdict(list)
+    for trade in trades:
+        for name, length in (("1s", 1_000), ("1m", 60_000)):
+            start = trade.trade_time // length * length
+            groups[f"{trade.exchange}:spot:{trade.symbol}:{name}:{start}"].append(trade)
+    return {identity: _candle(group) for identity, group in groups.items()}
+
+
+def _candle(group: Sequence[Trade]) -> dict[str, float]:
+    prices = [float(trade.price) for trade in group]
+    sizes = [float(trade.size) for trade in group]
+    bought = [float(trade.size) for trade in group if trade.side == "buy"]
+    turnover = sum(price * size for price, size in zip(prices, sizes, strict=True))
+    return {
+        "open": prices[0],
+        "high": max(prices),
+        "low": min(prices),
+        "close": prices[-1],
+        "volume": sum(sizes),
+        "turnover": turnover,
+        "vwap": turnover / sum(sizes),
+        "trades": len(group),
+        "buy_volume": sum(bought),
+        "sell_volume": sum(sizes) - sum(bought),
+    }
+
+
+def expected_features(trades: Sequence[Trade]) -> dict[str, list[float]]:
+    """Replay the feature function over trades in order."""
+    states: dict[str, list[float]] = defaultdict(initial_state)
+    return {
+        f"{t.exchange}:spot:{t.symbol}:{t.trade_id}": step(
+            states[t.symbol],
+            t.trade_time,
+            float(t.price),
+            float(t.size),
+            1 if t.side == "buy" else -1,
+        )
+        for t in trades
+    }
+
+
+def test_every_trade_is_one_document_and_every_candle_is_true(
+    stream: StreamProcess, client: Elasticsearch
+) -> None:
+    """Repeated trades count once: in documents, in features and in the candles of 1 s and 1 m."""
+    trades = make_trades(stream.exchange, 2_000)
+    stream.produce([trade for trade in trades for _ in range(1 + (trade.seq % 5 == 0))])
+    eventually(stream.drained, within=120, poll=0.5)
+    found = documents(client, "trades", stream.exchange)
+    assert found.keys() == ids(trades)
+    assert {i: d["features"] for i, d in found.items()} == expected_features(trades)
+    assert {d["prediction"]["reason"] for d in found.values()} <= {
+        "predictor_unavailable",
+        "circuit_open",
+    }
+    expected = expected_candles(trades)
+    eventually(
+        lambda: documents(client, "candles", stream.exchange).keys() == expected.keys(), within=60
+    )
+    for identity, candle in documents(client, "candles", stream.exchange).items():
+        values = {name: candle[name] for name in expected[identity]}
+        assert values == pytest.approx(expected[identity], rel=1e-9), identity
+
+
+def test_a_killed_stream_loses_and_doubles_nothing(
+    stream: StreamProcess, client: Elasticsearch
+) -> None:
+    """After kill -9 at a random moment the documents are complete, and so are their features."""
+    trades = make_trades(stream.exchange, 3_000)
+    stream.produce(trades[:1_000])
+    eventually(lambda: stream.lag() < 1_000, within=120, poll=0.05)
+    stream.produce(trades[1_000:2_000])
+    assert stream.stop(signal.SIGKILL) != 0
+    stream.produce(trades[2_000:])
+    stream.start()
+    eventually(stream.drained, within=120, poll=0.5)
+    found = documents(client, "trades", stream.exchange)
+    assert found.keys() == ids(trades)
+    assert {i: d["features"] for i, d in found.items()} == expected_features(trades)
+
+
+def test_unusable_records_become_dead_letters(stream: StreamProcess, client: Elasticsearch) -> None:
+    """Each broken record gives one dead letter that names its place; the good ones go on."""
+    (good,) = make_trades(stream.exchange, 1)
+    broken = _broken(good)
+    stream.produce([good], raw=broken.values())
+    eventually(stream.drained, within=120, poll=0.5)
+    every = _dead_letters(stream.bootstrap)
+    letters = [letter for letter in every if letter.source.startswith(stream.topic)]
+    assert sorted(letter.reason for letter in letters) == sorted(
+        reason.split("/")[0] for reason in broken
+    )
+    payloads = {letter.raw() for letter in letters}
+    assert payloads == {value or b"" for value in broken.values()}
+    assert documents(client, "trades", stream.exchange).keys() == ids([good])
+
+
+def test_a_stop_is_clean(stream: StreamProcess) -> None:
+    """SIGTERM ends the stream with status 0 and nothing left undone."""
+    stream.produce(make_trades(stream.exchange, 500))
+    eventually(stream.drained, within=120, poll=0.5)
+    assert stream.stop(signal.SIGTERM) == 0, stream.log
+
+
+def test_the_stream_and_the_contract_judge_alike() -> None:
+    """Every record that the stream refuses breaks the contract too, and the good one does not."""
+    (good,) = make_trades("x", 1)
+    assert decode_trade(encode_trade(good)) == good
+    for value in _broken(good).values():
+        with pytest.raises(ValueError, match="bad_"):
+            decode_trade(value or b"")
+
+
+def _broken(good: Trade) -> dict[str, bytes | None]:
+    """Give records that no trade can be read from, by the stream's reason (and a variant)."""
+    fields = msgspec.to_builtins(good)
+
+    def changed(**values: Any) -> bytes:
+        return msgspec.json.encode({**fields, **values})
+
+    def without(name: str) -> bytes:
+        return msgspec.json.encode({key: value for key, value in fields.items() if key != name})
+
+    return {
+        "empty": None,
+        "bad_json": b'{"symbol":',
+        "bad_json/bytes": b"\xff\xfe",
+        "bad_json/list": b"[]",
+        "bad_version": changed(v=2),
+        "bad_exchange": changed(exchange='a"b'),
+        "bad_symbol": without("symbol"),
+        "bad_trade_id": changed(trade_id="a b"),
+        "bad_price/negative": changed(price="-1"),
+        "bad_price/nan": changed(price="NaN"),
+        "bad_price/huge": changed(price="9" * 41),
+        "bad_price/number": changed(price=None),
+        "bad_size/zero": changed(size="0"),
+        "bad_size/exponent": changed(size="1e400"),
+        "bad_side": changed(side="Buy"),
+        "bad_trade_time/seconds": changed(trade_time=1_795_000_000),
+        "bad_exchange_time": without("exchange_time"),
+        "bad_ingest_time": changed(ingest_time="now"),
+        "bad_seq": changed(seq=-1),
+        "bad_block_trade": changed(block_trade=None),
+        "bad_origin": changed(origin="guess"),
+    }
+
+
+def _dead_letters(bootstrap: str) -> list[DeadLetter]:
+    consumer = Consumer(
+        {"bootstrap.servers": bootstrap, "group.id": "tests", "enable.auto.commit": False}
+    )
+    place = TopicPartition(DEAD_LETTERS, 0, 0)
+    end = consumer.get_watermark_offsets(place, timeout=10)[1]
+    consumer.assign([place])
+    letters: list[DeadLetter] = []
+    while len(letters) < end:
+        letters += [
+            decode(message.value() or b"", DeadLetter) for message in consumer.consume(100, 1.0)
+        ]
+    consumer.close()
+    return letters

@@ -1,0 +1,128 @@
+"""The stream as a process of its own, on topics of its own."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import urllib.request
+import uuid
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient, NewTopic
+from support.eventually import eventually
+from support.servers import free_ports
+
+from cryptostream.cli import artifacts
+from cryptostream.cli.clients import choose_client
+from cryptostream.cli.fetch import fetch
+from cryptostream.cli.jdk import find_jdk
+from cryptostream.cli.paths import default_cache_dir
+from cryptostream.contracts.trade import Trade, encode_trade
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+PARTITIONS = 2
+
+
+@dataclass
+class StreamProcess:
+    """One stream over one topic; the exchange's name is unique, so its documents are too."""
+
+    bootstrap: str
+    elasticsearch_url: str
+    folder: Path
+    predictor_url: str = "http://127.0.0.1:9"
+    exchange: str = field(default_factory=lambda: f"x{uuid.uuid4().hex[:8]}")
+    process: subprocess.Popen[bytes] | None = None
+    port: int = 0
+
+    @property
+    def topic(self) -> str:
+        """Name the topic that this stream reads."""
+        return f"{self.exchange}-trades"
+
+    @property
+    def group(self) -> str:
+        """Name the group that shows this stream's progress."""
+        return f"{self.exchange}-stream"
+
+    @property
+    def log(self) -> str:
+        """Give the end of the process's log."""
+        return (self.folder / "stream.log").read_text(errors="replace")[-6000:]
+
+    def create_topic(self) -> None:
+        """Create the topic and wait until the broker knows it."""
+        admin = AdminClient({"bootstrap.servers": self.bootstrap})
+        admin.create_topics([NewTopic(self.topic, PARTITIONS, 1)])[self.topic].result(30)
+
+    def start(self) -> None:
+        """Start the process and wait until its queries run."""
+        jdk = find_jdk()
+        jars = fetch(artifacts.SPARK_KAFKA, default_cache_dir(), lambda: choose_client(jdk), print)
+        (self.port,) = free_ports(1)
+        env = os.environ | {
+            "JAVA_HOME": str(jdk.home),
+            "KAFKA_BOOTSTRAP_SERVERS": self.bootstrap,
+            "ELASTICSEARCH_URL": self.elasticsearch_url,
+            "STREAM_CHECKPOINT": str(self.folder / "checkpoint"),
+            "STREAM_JARS": str(jars),
+            "STREAM_METRICS_PORT": str(self.port),
+            "STREAM_PREDICTOR_URL": self.predictor_url,
+            "STREAM_TOPICS_PATTERN": self.topic,
+            "STREAM_CONSUMER_GROUP": self.group,
+        }
+        with (self.folder / "stream.log").open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "cryptostream.stream"], env=env, stdout=log, stderr=log
+            )
+        eventually(self._is_ready, within=120, poll=0.2)
+
+    def _is_ready(self) -> bool:
+        assert self.process is not None
+        assert self.process.poll() is None, self.log
+        url = f"http://127.0.0.1:{self.port}/readyz"
+        try:
+            with urllib.request.urlopen(url, timeout=2) as answer:
+                return bool(answer.status == 200)
+        except OSError:
+            return False
+
+    def stop(self, signal_number: int = signal.SIGTERM) -> int:
+        """Send a signal and give the exit status."""
+        assert self.process is not None
+        self.process.send_signal(signal_number)
+        return self.process.wait(60)
+
+    def produce(self, trades: Iterable[Trade], raw: Iterable[bytes | None] = ()) -> None:
+        """Write trades, and raw values as they are, and wait for Kafka's word."""
+        producer = Producer({"bootstrap.servers": self.bootstrap, "enable.idempotence": True})
+        for trade in trades:
+            producer.produce(self.topic, encode_trade(trade), key=trade.symbol.encode())
+            producer.poll(0)
+        for value in raw:
+            producer.produce(self.topic, value, partition=0)
+        assert producer.flush(30) == 0
+
+    def lag(self) -> int:
+        """Count the records of the topic that the stream has not committed."""
+        consumer = Consumer({"bootstrap.servers": self.bootstrap, "group.id": self.group})
+        try:
+            asked = [TopicPartition(self.topic, number) for number in range(PARTITIONS)]
+            done = consumer.committed(asked, timeout=10)
+            ends = [consumer.get_watermark_offsets(item, timeout=10)[1] for item in asked]
+        finally:
+            consumer.close()
+        return sum(end - max(0, item.offset) for end, item in zip(ends, done, strict=True))
+
+    def drained(self) -> bool:
+        """Tell whether the stream has settled all that the topic holds."""
+        assert self.process is not None
+        assert self.process.poll() is None, self.log
+        return self.lag() == 0
