@@ -28,8 +28,8 @@ SLOW_SECONDS: Final = 2.0
 #: No cluster lives for longer; the chance of one that would is below 1e-9.
 MAX_GENERATIONS: Final = 60
 #: Activity: log-standard deviation, and how long a busy episode lasts.
-ACTIVITY_SIGMA: Final = 0.9
-ACTIVITY_SECONDS: Final = 25.0
+ACTIVITY_SIGMA: Final = 0.8
+ACTIVITY_SECONDS: Final = 8.0
 #: Pressure, in units of its standard deviation: how long buyers or sellers prevail.
 PRESSURE_SECONDS: Final = 20.0
 

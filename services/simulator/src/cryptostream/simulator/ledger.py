@@ -174,7 +174,7 @@ class Ledger:
 
     def bound(self) -> None:
         """Hold the bound; to be called whenever a book has begun a chunk."""
-        while sum(book.held for book in self.books.values()) > self._max_trades:
+        while self.held > self._max_trades:
             largest = max(self.books.values(), key=lambda book: book.held)
             if not largest.drop_oldest():
                 return
@@ -183,3 +183,13 @@ class Ledger:
     def sent(self) -> int:
         """How many trades went out to at least one subscriber."""
         return sum(book.sent for book in self.books.values())
+
+    @property
+    def made(self) -> int:
+        """How many trades were made, heard or not."""
+        return sum(book.made for book in self.books.values())
+
+    @property
+    def held(self) -> int:
+        """How many trades the ledger still holds."""
+        return sum(book.held for book in self.books.values())

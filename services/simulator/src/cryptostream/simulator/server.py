@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 import msgspec
 from aiohttp import WSMsgType, web
+from prometheus_client import CONTENT_TYPE_LATEST
 
 from cryptostream.simulator.frames import TOPIC_PREFIX
 from cryptostream.simulator.hub import Hub, Subscriber
+from cryptostream.simulator.metrics import render_metrics
 from cryptostream.simulator.protocol import MAX_REQUEST_BYTES, Session, answer
 from cryptostream.simulator.rest import ROUTES, respond
 
@@ -58,6 +60,7 @@ def make_app(simulation: Simulation) -> web.Application:
     for path in ROUTES:
         app.router.add_get(path, _rest)
     app.router.add_get("/healthz", _healthz)
+    app.router.add_get("/metrics", _metrics)
     app.router.add_get("/simulator/status", _status)
     app.router.add_get("/simulator/ledger", _ledger)
     app.router.add_post("/simulator/pause", _pause)
@@ -140,6 +143,12 @@ async def _healthz(_request: web.Request) -> web.Response:
     return _json({"status": "ok"})
 
 
+async def _metrics(request: web.Request) -> web.Response:
+    simulation = request.app[SIMULATION]
+    text = render_metrics(simulation.ledger, simulation.hub, simulation.player)
+    return web.Response(body=text, headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+
 async def _status(request: web.Request) -> web.Response:
     """Tell what was made and sent so far."""
     simulation = request.app[SIMULATION]
@@ -150,7 +159,7 @@ async def _status(request: web.Request) -> web.Response:
             "seed": simulation.seed,
             "sent": simulation.ledger.sent,
             "unique": simulation.ledger.sent,
-            "made": sum(book.made for book in books.values()),
+            "made": simulation.ledger.made,
             "symbols": {symbol: book.sent for symbol, book in books.items()},
             "subscribers": simulation.hub.subscribers(),
             "connections": simulation.hub.connections,

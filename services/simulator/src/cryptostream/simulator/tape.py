@@ -52,6 +52,22 @@ class Tape:
         """How many fills, that is trades, the tape holds."""
         return len(self.trade_id)
 
+    def part(self, begin: int, end: int) -> Tape:
+        """Give the orders from `begin` up to, not including, `end` as a tape of their own."""
+        orders = slice(begin, end)
+        fills = slice(int(self.first[begin]), int(self.first[end]))
+        return Tape(
+            first=self.first[begin : end + 1] - self.first[begin],
+            offset_ms=self.offset_ms[orders],
+            symbol=self.symbol[orders],
+            side=self.side[orders],
+            seq=self.seq[orders],
+            trade_id=self.trade_id[fills],
+            price=self.price[fills],
+            size=self.size[fills],
+            rpi=self.rpi[fills],
+        )
+
 
 class Feed(Protocol):
     """Whatever makes tapes: the market model or a replay."""
