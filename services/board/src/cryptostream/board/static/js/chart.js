@@ -27,7 +27,7 @@ export class Chart {
         timeVisible: true, secondsVisible: true, rightOffset: 4, minBarSpacing: 0.2,
         tickMarkFormatter: tickLabel, borderVisible: false,
       },
-      rightPriceScale: { borderVisible: false, scaleMargins: { top: 0.12, bottom: 0.24 } },
+      rightPriceScale: { borderVisible: false, scaleMargins: { top: 0.14, bottom: 0.24 } },
     });
     this.candles = this.chart.addSeries(CandlestickSeries, { borderVisible: false });
     const volume = {
