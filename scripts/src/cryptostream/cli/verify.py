@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from cryptostream.contracts.errors import ContractError
 from cryptostream.contracts.indices import TRADES_INDICES, trade_id
@@ -72,13 +72,23 @@ def end_offsets(bootstrap: str) -> Offsets:
     consumer = _consumer(bootstrap, "cryptostream-verify")
     try:
         return {
-            (topic, partition): consumer.get_watermark_offsets(
-                TopicPartition(topic, partition), timeout=_TIMEOUT_SECONDS
-            )[1]
+            (topic, partition): _end(consumer, TopicPartition(topic, partition))
             for topic, partition in _partitions(consumer)
         }
     finally:
         consumer.close()
+
+
+def _end(consumer: Consumer, place: TopicPartition) -> int:
+    """Ask for a partition's end; a topic that was created just now has no leader for a moment."""
+    deadline = time.monotonic() + _TIMEOUT_SECONDS
+    while True:
+        try:
+            return int(consumer.get_watermark_offsets(place, timeout=_TIMEOUT_SECONDS)[1])
+        except KafkaException as error:
+            if not error.args[0].retriable() or time.monotonic() > deadline:
+                raise
+            time.sleep(_POLL_SECONDS)
 
 
 def stream_lag(bootstrap: str) -> int:
