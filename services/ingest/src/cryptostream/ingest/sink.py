@@ -47,11 +47,14 @@ class KafkaSink:
         metrics: Metrics,
         *,
         client_id: str,
+        topic_wait: float = TOPIC_WAIT_SECONDS,
         config: Config | None = None,
     ) -> None:
         self._topic = topic
+        self._topic_wait = topic_wait
         self._metrics = metrics
         self._fatal: Exception | None = None
+        self._unsettled = 0
         self._brokers_up = False
         self._room = asyncio.Event()
         options: dict[str, str | int | bool] = {
@@ -79,20 +82,22 @@ class KafkaSink:
         return self._brokers_up and self._fatal is None
 
     def __len__(self) -> int:
-        return len(self._producer)
+        """Count the messages that were accepted and neither delivered nor refused yet."""
+        # The producer's own length counts log lines and errors too.
+        return self._unsettled
 
     async def start(self) -> None:
         """Wait until the brokers know our topics; raises `DeliveryError` if they never do."""
         missing: list[str] = []
         try:
-            async with asyncio.timeout(TOPIC_WAIT_SECONDS):
+            async with asyncio.timeout(self._topic_wait):
                 while missing := await asyncio.to_thread(self._missing_topics):
                     log.info("waiting_for_topics", extra={"fields": {"missing": missing}})
                     await asyncio.sleep(1.0)
         except TimeoutError as error:
             raise DeliveryError(
                 f"Kafka has no topic {' and '.join(missing) or self._topic} after "
-                f"{TOPIC_WAIT_SECONDS:.0f} s: create it, or check KAFKA_BOOTSTRAP_SERVERS"
+                f"{self._topic_wait:.0f} s: create it, or check KAFKA_BOOTSTRAP_SERVERS"
             ) from error
         self._brokers_up = True
 
@@ -128,7 +133,8 @@ class KafkaSink:
         Args:
             within: seconds that this may take.
         """
-        return await asyncio.to_thread(self._producer.flush, within)
+        await asyncio.to_thread(self._producer.flush, within)
+        return self._unsettled
 
     def _offer(self, topic: str, key: str, value: bytes, report: Report) -> bool:
         try:
@@ -136,7 +142,10 @@ class KafkaSink:
         except BufferError:
             return False
         except KafkaException as error:
+            self._unsettled += 1
             report(error.args[0], None)
+            return True
+        self._unsettled += 1
         return True
 
     def _missing_topics(self) -> list[str]:
@@ -150,6 +159,7 @@ class KafkaSink:
         return [topic for topic in (self._topic, DEAD_LETTERS) if topic not in known]
 
     def _on_trade(self, error: KafkaError | None, message: Message | None) -> None:
+        self._unsettled -= 1
         if error is None and message is not None:
             self._brokers_up = True
             self._metrics.delivered.inc()
@@ -159,6 +169,7 @@ class KafkaSink:
             self._give_up_if_fatal(error)
 
     def _on_dead_letter(self, error: KafkaError | None, _: Message | None) -> None:
+        self._unsettled -= 1
         if error is not None:
             self._metrics.dead_letters_failed.inc()
             self._give_up_if_fatal(error)

@@ -1,0 +1,61 @@
+"""Topics of a test's own, and what was written to a topic since the test began."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+from confluent_kafka import Consumer, KafkaException, TopicPartition
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
+from support.eventually import eventually
+
+if TYPE_CHECKING:
+    from confluent_kafka import Message
+
+
+def new_topic(bootstrap: str, *, partitions: int = 1) -> str:
+    """Create a topic that no other test knows."""
+    name = f"test-{uuid4().hex[:12]}"
+    admin = AdminClient({"bootstrap.servers": bootstrap})
+    (created,) = admin.create_topics([NewTopic(name, partitions, 1)]).values()
+    created.result(timeout=30)
+    return name
+
+
+class TopicReader:
+    """Collects the messages written to a topic after this object was made."""
+
+    def __init__(self, bootstrap: str, topic: str) -> None:
+        self.messages: list[Message] = []
+        self._consumer = Consumer(
+            {
+                "bootstrap.servers": bootstrap,
+                "group.id": f"test-{uuid4().hex}",
+                "enable.auto.commit": False,
+            }
+        )
+        self._consumer.assign(eventually(lambda: self._ends(topic), within=30))
+
+    def _ends(self, topic: str) -> list[TopicPartition]:
+        """Give the end of each partition; nothing yet while a new topic has no leaders."""
+        try:
+            known = self._consumer.list_topics(topic, timeout=10).topics[topic]
+            ends = [TopicPartition(topic, number) for number in known.partitions]
+            for end in ends:
+                _, end.offset = self._consumer.get_watermark_offsets(end, timeout=10)
+        except KafkaException:
+            return []
+        return ends
+
+    def read(self, wait_seconds: float = 0.1) -> list[Message]:
+        """Take in what has arrived and give all messages so far."""
+        while batch := self._consumer.consume(1000, timeout=wait_seconds):
+            for message in batch:
+                assert message.error() is None, message.error()
+                self.messages.append(message)
+        return self.messages
+
+    def close(self) -> None:
+        """Leave the broker."""
+        self._consumer.close()
