@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
 
@@ -78,3 +78,14 @@ class Component:
     def is_task(self) -> bool:
         """Tell whether it is to end by itself."""
         return self.probe.kind == "exit"
+
+
+def all_needs(components: Iterable[Component]) -> dict[str, frozenset[str]]:
+    """Give for each component what it needs, directly or through others.
+
+    Each component comes after what it needs; raises `KeyError` if one doesn't.
+    """
+    found: dict[str, frozenset[str]] = {}
+    for part in components:
+        found[part.name] = frozenset(part.needs).union(*(found[name] for name in part.needs))
+    return found

@@ -35,6 +35,7 @@ _JVM_OPTIONS: Final = f"""\
 -Xmx{HEAP_MB}m
 -XX:+UseSerialGC
 -XX:+ExitOnOutOfMemoryError
+-XX:-UsePerfData
 -Djava.io.tmpdir=${{ES_TMPDIR}}
 --add-modules=jdk.incubator.vector
 -Dorg.apache.lucene.store.defaultReadAdvice=normal
@@ -80,6 +81,7 @@ def elasticsearch(
         name="elasticsearch",
         argv=(
             jdk.java, "-Xms4m", "-Xmx64m", "-XX:+UseSerialGC",
+            "-XX:-UsePerfData",
             "-cp", f"{software}/lib/tools/server-launcher/*",
             "org.elasticsearch.server.launcher.ServerLauncher",
         ),

@@ -65,7 +65,8 @@ def kafka(jdk: Jdk, jars: Path, home: Path, *, port: int, controller_port: int) 
         name="kafka",
         argv=(
             jdk.java, f"-Xms{HEAP_MB // 2}m", f"-Xmx{HEAP_MB}m", "-XX:+UseSerialGC",
-            "-XX:+ExitOnOutOfMemoryError", "-Djava.awt.headless=true",
+            "-XX:+ExitOnOutOfMemoryError", "-XX:-UsePerfData", "-Djava.awt.headless=true",
+            f"-Djava.io.tmpdir={home}",
             f"-Dlog4j2.configurationFile={logging.as_uri()}",
             "-cp", f"{jars}/*", "kafka.Kafka", str(config),
         ),
