@@ -35,7 +35,7 @@ def tape(
         now += 1 + 1000 * wait
         flow *= math.exp(-wait / 10.0)
         for _ in range(rng.poisson(2.0 * wait)):
-            mid += 1 if rng.random() < 0.5 + impact * math.tanh(flow / 20.0) else -1
+            mid += 1 if rng.random() < 0.5 + impact * math.tanh(flow / 5.0) else -1
         side = side if rng.random() < 0.8 else -side
         flow += side
         for level in range(int(rng.integers(1, 6))):

@@ -10,7 +10,7 @@ import gzip
 import re
 import zlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, NoReturn, TextIO
+from typing import IO, TYPE_CHECKING, Final, NoReturn, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -30,7 +30,7 @@ HEADERS: Final = frozenset(
     for rpi in ("", ",rpi")
 )
 SUFFIXES: Final = (".csv", ".csv.gz")
-MAX_LINE_CHARS: Final = 1_000
+MAX_LINE_BYTES: Final = 1_000
 #: 13 digits are milliseconds until the year 2286; more is another unit.
 MAX_TIME_DIGITS: Final = 13
 #: A silence this long is a hole in the recording as far as features and labels are concerned.
@@ -127,37 +127,37 @@ def _files(paths: Sequence[Path]) -> Iterator[Path]:
 
 
 def _read_file(path: Path) -> list[_Row]:
-    line = 0
+    line = 1
     rows: list[_Row] = []
     try:
         with _open(path) as handle:
-            for line, text in enumerate(_lines(handle), start=1):
+            for line, raw in enumerate(iter(lambda: handle.readline(MAX_LINE_BYTES), b""), start=1):
+                text = _text(raw)
                 if line > 1:
                     rows.append(_parse(text))
                 elif text not in HEADERS:
                     _refuse(f"the header was {text[:80]!r}, must be id,timestamp,price,volume,side")
     except ContractError as error:
         raise TradeFileError(path, line, error.detail) from error
-    except OSError as error:
-        raise TradeFileError(path, line, error.strerror or str(error)) from error
-    except (EOFError, zlib.error, UnicodeDecodeError) as error:
-        raise TradeFileError(path, line + 1, f"can't be read: {error}") from error
+    except (OSError, EOFError, zlib.error) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise TradeFileError(path, line, f"can't be read: {reason}") from error
     if not rows:
         raise TradeFileError(path, line, "the file holds no trades")
     return rows
 
 
-def _open(path: Path) -> TextIO:
-    if path.name.endswith(".gz"):
-        return gzip.open(path, "rt", encoding="utf-8")
-    return path.open(encoding="utf-8")
+def _open(path: Path) -> IO[bytes]:
+    return cast("IO[bytes]", gzip.open(path)) if path.name.endswith(".gz") else path.open("rb")
 
 
-def _lines(handle: TextIO) -> Iterator[str]:
-    while text := handle.readline(MAX_LINE_CHARS):
-        if len(text) == MAX_LINE_CHARS:
-            _refuse(f"the line is longer than {MAX_LINE_CHARS} characters")
-        yield text.rstrip("\r\n")
+def _text(raw: bytes) -> str:
+    if len(raw) == MAX_LINE_BYTES:
+        _refuse(f"the line is longer than {MAX_LINE_BYTES} bytes")
+    try:
+        return raw.decode("ascii").rstrip("\r\n")
+    except UnicodeDecodeError:
+        _refuse("the line is not plain ASCII")
 
 
 def _parse(text: str) -> _Row:
@@ -167,7 +167,7 @@ def _parse(text: str) -> _Row:
     ident, time, price, size, side = fields[:5]
     if not ident:
         _refuse("the id is empty")
-    if not (time.isascii() and time.isdigit() and len(time) <= MAX_TIME_DIGITS):
+    if not (time.isdigit() and len(time) <= MAX_TIME_DIGITS):
         _refuse(f"the timestamp was {time[:40]!r}, must be whole milliseconds")
     check_time("timestamp", int(time))
     check_number("price", price)

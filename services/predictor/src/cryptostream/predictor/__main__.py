@@ -58,8 +58,9 @@ def _listen(host: str, port: int) -> socket.socket:
         # without it an answer in two parts waits 40 ms for the receiver's delayed ACK.
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     except OSError as error:
+        reason = os.strerror(error.errno) if error.errno else str(error)
         raise SettingsError(
-            f"can't listen on {host}:{port}: {error.strerror}; set PREDICTOR_PORT to a free port"
+            f"can't listen on {host}:{port}: {reason}; set PREDICTOR_PORT to a free port"
         ) from error
     return listener
 

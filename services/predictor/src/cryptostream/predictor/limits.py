@@ -14,7 +14,7 @@ MAX_BODY_BYTES: Final = 16 * 1024 * 1024
 _REFUSAL: Final = json.dumps({"error": f"the body is larger than {MAX_BODY_BYTES} bytes"}).encode()
 
 
-class _BodyTooLargeError(Exception):
+class BodyTooLargeError(Exception):
     """More bytes came than are allowed."""
 
 
@@ -42,7 +42,7 @@ class BodyLimit:
             message = await receive()
             received += len(message.get("body", b""))
             if received > MAX_BODY_BYTES:
-                raise _BodyTooLargeError
+                raise BodyTooLargeError
             return message
 
         async def unless_too_large(message: Message) -> None:
@@ -50,7 +50,7 @@ class BodyLimit:
                 await send(message)
 
         # The application may answer the error by itself, with a 500 that says nothing.
-        with contextlib.suppress(_BodyTooLargeError):
+        with contextlib.suppress(BodyTooLargeError):
             await self._app(scope, counted, unless_too_large)
         if received > MAX_BODY_BYTES:
             await _refuse(send)

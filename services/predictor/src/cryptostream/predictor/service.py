@@ -7,10 +7,11 @@ One worker and one thread: a micro-batch is one call, and a second process would
 from __future__ import annotations
 
 import threading
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Annotated, Any, Final, cast
 
 import bentoml
-from bentoml.exceptions import InvalidArgument, ServiceUnavailable
+from bentoml.exceptions import BentoMLException, InvalidArgument, ServiceUnavailable
 from prometheus_client import Counter, Histogram
 from pydantic import BaseModel, FailFast, Field, Strict, ValidationError
 
@@ -18,7 +19,7 @@ from cryptostream.contracts.features import FEATURE_NAMES, FEATURES_HASH
 from cryptostream.contracts.metrics import LATENCY_BUCKETS, metric
 from cryptostream.contracts.settings import load_settings
 from cryptostream.predictor.errors import InputError
-from cryptostream.predictor.limits import BodyLimit
+from cryptostream.predictor.limits import BodyLimit, BodyTooLargeError
 from cryptostream.predictor.pointer import PointerWatch, load
 from cryptostream.predictor.settings import PredictorSettings
 from cryptostream.predictor.validate import MAX_ROWS, matrix
@@ -58,7 +59,9 @@ Columns = Annotated[
 def is_failure(record: logging.LogRecord) -> bool:
     """Filter BentoML's log: bad input is answered and counted, its traceback tells nothing."""
     error = record.exc_info[1] if record.exc_info else None
-    return not isinstance(error, ValidationError | InvalidArgument)
+    if isinstance(error, BentoMLException):
+        return error.error_code >= HTTPStatus.INTERNAL_SERVER_ERROR
+    return not isinstance(error, ValidationError | BodyTooLargeError)
 
 
 class Prediction(BaseModel):
