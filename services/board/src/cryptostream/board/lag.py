@@ -50,6 +50,12 @@ def lag_of(
     return Lag(records=behind, partitions=len(ends))
 
 
+def _cause(error: Exception) -> str:
+    """Name the failure as librdkafka does, such as `_TRANSPORT`."""
+    known = isinstance(error, KafkaException) and error.args
+    return str(error.args[0].name()) if known else "no answer in time"
+
+
 class LagReader:
     """Asks Kafka without joining the group. Blocking: call it from a thread."""
 
@@ -76,7 +82,7 @@ class LagReader:
                 self._committed(partitions),
             )
         except (KafkaException, TimeoutError, FutureTimeoutError) as error:
-            raise LagError("Kafka can't be reached") from error
+            raise LagError(f"Kafka can't be asked for the lag ({_cause(error)})") from error
 
     def _partitions(self) -> list[Partition]:
         topics = self._admin.list_topics(timeout=TIMEOUT_SECONDS).topics
