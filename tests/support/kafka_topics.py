@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
@@ -12,6 +13,8 @@ from support.eventually import eventually
 
 if TYPE_CHECKING:
     from confluent_kafka import Message
+
+READ_SECONDS = 2.0
 
 
 def new_topic(bootstrap: str, *, partitions: int = 1) -> str:
@@ -49,8 +52,12 @@ class TopicReader:
         return ends
 
     def read(self, wait_seconds: float = 0.1) -> list[Message]:
-        """Take in what has arrived and give all messages so far."""
-        while batch := self._consumer.consume(1000, timeout=wait_seconds):
+        """Take in what has arrived and give all messages so far; a steady flow ends it too."""
+        deadline = time.monotonic() + READ_SECONDS
+        while time.monotonic() < deadline:
+            batch = self._consumer.consume(1000, timeout=wait_seconds)
+            if not batch:
+                break
             for message in batch:
                 assert message.error() is None, message.error()
                 self.messages.append(message)
