@@ -1,3 +1,4 @@
+# ruff: noqa: INP001
 """Take the README's pictures of a running board: `python scripts/screenshot.py [URL]`.
 
 Writes docs/board.png and docs/board-dark.png. Needs Debian's Chromium
@@ -31,7 +32,7 @@ WAIT_MS: Final = 60_000
 READY: Final = f"""() => document.getElementById("state").dataset.state === "live"
   && document.querySelectorAll("#tape tr").length >= {MIN_TRADES}
   && document.querySelectorAll("#hops li").length > 0
-  && document.getElementById("total-latency").textContent.trim() !== "–" """
+  && document.getElementById("total-latency").textContent.match(/[0-9]/)"""
 
 
 def take(browser: Browser, url: str, theme: str, target: Path) -> None:

@@ -210,9 +210,8 @@ def test_the_view_is_chosen_on_the_page_and_kept_in_the_url(
     page.reload()
     expect(page.locator("#symbol")).to_have_text(other)
     for name in ("1m", "4 h"):
-        expect(page.get_by_role("radio", name=name, exact=True)).to_have_attribute(
-            "aria-checked", "true"
-        )
+        radio = page.get_by_role("radio", name=name, exact=True)
+        expect(radio).to_have_attribute("aria-checked", "true")
 
 
 def test_stale_is_said_when_data_stops_and_taken_back(

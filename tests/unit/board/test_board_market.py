@@ -89,12 +89,18 @@ def test_a_pulse_tells_age_rate_lag_and_model() -> None:
 
 
 def test_a_pulse_says_why_there_is_no_prediction() -> None:
-    """The model's name stays; the reason of the newest trade is shown."""
+    """The model's name stays; the reason is shown while no trade is scored."""
     market = Market(NOW)
     market.add_trades([trade(1, prediction=Prediction(model="m:1"))], NOW, live=True)
     market.add_trades([trade(2, prediction=Prediction(reason="predictor_down"))], NOW, live=True)
     model = read(market.pulse(NOW))["model"]
     assert (model["name"], model["reason"]) == ("m:1", "predictor_down")
+    mixed = [Prediction(model="m:2", p_up=0.5), Prediction(reason="block_trade")]
+    market.add_trades(
+        [trade(3 + k, prediction=said) for k, said in enumerate(mixed)], NOW, live=True
+    )
+    model = read(market.pulse(NOW))["model"]
+    assert (model["name"], model["reason"]) == ("m:2", None)
 
 
 def test_what_was_read_again_is_no_fresh_data() -> None:

@@ -66,7 +66,7 @@ class Market:
         self._latencies = Latencies()
         self._rate = Rate(now_ms)
         self._model: Prediction | None = None
-        self._newest_reason: str | None = None
+        self._reason: str | None = None
         self._seen_ms: int | None = None
         self._moved: set[str] = set()
 
@@ -76,11 +76,20 @@ class Market:
             self._add(trade)
             if live:
                 self._latencies.add(trade, now_ms)
+        self._hear_model([trade.prediction for trade in trades if trade.prediction])
         if live:
             self._rate.add(len(trades), now_ms)
         if trades:
             newest = max(trade.stream_time or trade.trade_time for trade in trades)
             self._seen_ms = now_ms if live else max(newest, self._seen_ms or 0)
+
+    def _hear_model(self, said: list[Prediction]) -> None:
+        """Note the newest model, and a reason only if no trade of the poll was scored."""
+        scored = [one for one in said if one.model]
+        if scored:
+            self._model, self._reason = scored[-1], None
+        elif said:
+            self._reason = said[-1].reason
 
     def forget_pressure(self) -> None:
         """Begin the pressure windows again: the poller skipped trades or will read some twice."""
@@ -94,10 +103,6 @@ class Market:
         if trade.trade_time >= state.last_time:
             state.last, state.last_time = trade.price, trade.trade_time
             self._moved.add(trade.symbol)
-        said = trade.prediction
-        self._newest_reason = said.reason if said else None
-        if said and said.model:
-            self._model = said
 
     def add_candles(self, candles: Iterable[CandleDocument]) -> None:
         """Take in new states of candles."""
@@ -168,12 +173,12 @@ class Market:
         )
 
     def _model_state(self) -> dict[str, Any] | None:
-        if self._model is None and self._newest_reason is None:
+        if self._model is None and self._reason is None:
             return None
         return {
             "name": self._model.model if self._model else None,
             "no_edge": self._model.no_edge if self._model else None,
-            "reason": self._newest_reason,
+            "reason": self._reason,
         }
 
     def changed(self) -> set[str]:

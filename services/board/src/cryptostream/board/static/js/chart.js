@@ -3,6 +3,9 @@ import { byId, make, setText } from "./dom.js";
 import * as format from "./format.js";
 
 const MOST_CANDLES = 3600;
+// With fewer candles than this the chart leaves room on the left instead of drawing them fat.
+const FEWEST_SHOWN = 60;
+const MARGIN_BARS = 4;
 const { createChart, CandlestickSeries, HistogramSeries, CrosshairMode } = LightweightCharts;
 
 const color = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
@@ -24,7 +27,7 @@ export class Chart {
       crosshair: { mode: CrosshairMode.Normal },
       localization: { timeFormatter: (time) => format.timeOfDay(time * 1000) },
       timeScale: {
-        timeVisible: true, secondsVisible: true, rightOffset: 4, minBarSpacing: 0.2,
+        timeVisible: true, secondsVisible: true, rightOffset: MARGIN_BARS, minBarSpacing: 0.2,
         tickMarkFormatter: tickLabel, borderVisible: false,
       },
       rightPriceScale: { borderVisible: false, scaleMargins: { top: 0.14, bottom: 0.24 } },
@@ -38,6 +41,9 @@ export class Chart {
     this.bought = this.chart.addSeries(HistogramSeries, volume);
     this.chart.priceScale("volume").applyOptions({ scaleMargins: { top: 0.84, bottom: 0 } });
     this.chart.subscribeCrosshairMove((at) => this.#legend(this.rows.get(at.time)));
+    for (const gesture of ["wheel", "pointerdown"]) {
+      byId("chart").addEventListener(gesture, () => (this.following = false), { passive: true });
+    }
     this.paint();
   }
 
@@ -58,19 +64,31 @@ export class Chart {
     this.bought.applyOptions({ color: color("--up-soft") });
   }
 
-  /** Show other candles, oldest first, all of them in view. */
-  load(rows, interval) {
+  /** Show other candles, oldest first; the view follows the window until the user moves it. */
+  load(rows, interval, minutes) {
+    this.windowSeconds = minutes * 60;
+    this.following = true;
     this.rows = new Map(rows.map((row) => [row.time, row]));
     this.newest = rows.at(-1)?.time ?? 0;
     this.decimals = null;
     this.chart.applyOptions({ timeScale: { secondsVisible: interval === "1s" } });
     this.#reset();
-    this.chart.timeScale().fitContent();
+    this.#follow();
+  }
+
+  #follow() {
+    if (!this.following) return;
+    let inWindow = 0;
+    for (const time of this.rows.keys()) inWindow += time > this.newest - this.windowSeconds;
+    const to = this.rows.size - 1 + MARGIN_BARS;
+    const from = this.rows.size - Math.max(FEWEST_SHOWN, inWindow);
+    this.chart.timeScale().setVisibleLogicalRange({ from, to });
   }
 
   /** Take in new states of candles. */
   update(rows) {
     let inserted = false;
+    const count = this.rows.size;
     for (const row of rows) {
       const before = this.rows.get(row.time);
       // A candle only gains trades: fewer of them is an older state that came round later.
@@ -84,6 +102,7 @@ export class Chart {
     if (this.rows.size > 2 * MOST_CANDLES) this.#forget();
     else if (inserted) this.#reset();
     else if (rows.length) this.#shown();
+    if (this.rows.size !== count) this.#follow();
   }
 
   #draw(row, late) {

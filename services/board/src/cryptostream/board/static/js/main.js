@@ -39,7 +39,7 @@ async function load() {
       ask("/api/trades", { symbol, limit: TAPE_ROWS }),
     ]);
     if (mine !== loading) return;
-    chart.load(candles.candles, interval);
+    chart.load(candles.candles, interval, Number(minutes));
     tape.clear();
     tape.add(trades.trades.reverse());
     const held = pending;
