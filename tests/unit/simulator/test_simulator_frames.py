@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cryptostream.simulator.frames import Fill, text_frame, trade_messages
-from cryptostream.simulator.tape import BUY, SELL
+from cryptostream.simulator.frames import text_frame, trade_messages
+from cryptostream.simulator.instruments import UNIVERSE
+from cryptostream.simulator.tape import BUY, SELL, Order
 
 RECORDED = (
     '{"topic":"publicTrade.BTCUSDT","ts":1791457528952,"type":"snapshot","data":['
@@ -20,22 +21,31 @@ RECORDED = (
 
 def messages(count: int) -> list[dict[str, object]]:
     """Render an order of so many fills and read the messages back."""
-    fills = [Fill(1000 + at, "82680.5", "0.01", rpi=at % 2 == 1) for at in range(count)]
-    texts = trade_messages("BTCUSDT", time_ms=10, push_ms=12, side=SELL, seq=7, fills=fills)
+    order = Order(
+        time_ms=10,
+        seq=7,
+        side=SELL,
+        ids=list(range(1000, 1000 + count)),
+        prices=[826_805] * count,
+        sizes=[10_000] * count,
+        rpi=[at % 2 == 1 for at in range(count)],
+    )
+    texts = trade_messages(UNIVERSE[0], order, 12)
     return [json.loads(text) for text in texts]
 
 
 def test_a_message_equals_a_recorded_one() -> None:
     """Keys, their order and types are those of a frame recorded from the exchange."""
-    fill = Fill(2290000001227213949, "82680", "0.001185", rpi=False)
-    rendered = trade_messages(
-        "BTCUSDT",
+    order = Order(
         time_ms=1791457528951,
-        push_ms=1791457528952,
-        side=BUY,
         seq=115115351336,
-        fills=[fill],
+        side=BUY,
+        ids=[2290000001227213949],
+        prices=[826_800],
+        sizes=[1_185],
+        rpi=[False],
     )
+    rendered = trade_messages(UNIVERSE[0], order, 1791457528952)
     assert rendered == [RECORDED]
 
 
@@ -58,6 +68,7 @@ def test_a_sale_and_rpi_are_told() -> None:
     assert [(trade["S"], trade["RPI"]) for trade in data] == [("Sell", False), ("Sell", True)]
 
 
+@settings(deadline=None)
 @given(st.sampled_from([0, 1, 125, 126, 127, 65_535, 65_536, 200_000]))
 def test_a_frame_declares_its_length(size: int) -> None:
     """Each of the three length forms is used where RFC 6455 asks for it, unmasked."""

@@ -5,13 +5,14 @@ from __future__ import annotations
 from decimal import Decimal
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cryptostream.contracts.errors import SettingsError
 from cryptostream.simulator.instruments import UNIVERSE, choose_instruments, decimal_text
 
 
+@settings(deadline=None)
 @given(st.integers(1, 10**18), st.integers(0, 18))
 def test_decimal_text_is_exact_and_trimmed(units: int, decimals: int) -> None:
     """The text has the exact value, no exponent, and no trailing zero after the point."""

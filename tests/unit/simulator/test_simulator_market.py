@@ -15,7 +15,7 @@ from cryptostream.simulator.tape import Tape
 
 START_MS = 1_795_305_600_000
 INSTRUMENTS = UNIVERSE[:12]
-SECONDS = 3_000
+SECONDS = 2_000
 
 
 def market(seed: int = 1, rate: float = 100.0, impact: float = 0.0, speed: float = 1.0) -> Market:
@@ -48,7 +48,7 @@ def play(source: Market, seconds: float = SECONDS) -> dict[str, np.ndarray]:
 
 @pytest.fixture(scope="module")
 def fills() -> dict[str, np.ndarray]:
-    """Give 50 minutes of the default market."""
+    """Give 33 minutes of the default market."""
     return play(market())
 
 
@@ -79,7 +79,7 @@ def test_another_seed_gives_another_tape() -> None:
 
 
 def test_the_mean_rate_is_the_one_asked_for(fills: dict[str, np.ndarray]) -> None:
-    """Over 50 minutes the trades per second are within a fifth of the rate."""
+    """Over 33 minutes the trades per second are within a fifth of the rate."""
     rate = len(fills["price"]) / (fills["offset_ms"][-1] / 1000)
     assert 80 < rate < 120
 
@@ -183,13 +183,13 @@ def forward_moves(fills: dict[str, np.ndarray], horizon_ms: int) -> tuple[np.nda
 
 def test_by_default_flow_says_nothing_about_the_future() -> None:
     """Without impact the flow's correlation with later same-side moves is nearly zero."""
-    flow, move = forward_moves(play(market(seed=5), 6_000), 10_000)
+    flow, move = forward_moves(play(market(seed=5), 5_000), 10_000)
     assert abs(np.corrcoef(flow, move)[0, 1]) < 0.04
 
 
 def test_a_planted_effect_shows_in_the_flow() -> None:
     """With impact the flow goes before the price."""
-    flow, move = forward_moves(play(market(seed=5, impact=0.4), 6_000), 10_000)
+    flow, move = forward_moves(play(market(seed=5, impact=0.4), 5_000), 10_000)
     assert np.corrcoef(flow, move)[0, 1] > 0.1
 
 

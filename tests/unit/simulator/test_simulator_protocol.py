@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cryptostream.simulator.protocol import MAX_TOPIC_CHARS, Answer, Session, answer
@@ -154,6 +154,7 @@ JSON = st.recursive(
 TOPIC = st.sampled_from(["publicTrade.BTCUSDT", "publicTrade.ETHUSDT", "publicTrade.", "x"])
 
 
+@settings(deadline=None)
 @given(
     st.binary()
     | st.text()
@@ -172,6 +173,7 @@ def test_every_request_is_answered(raw: str | bytes) -> None:
     assert set(reply.added) == set(session.topics)
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.sampled_from(["subscribe", "unsubscribe"]), st.lists(TOPIC))))
 def test_the_session_follows_from_the_answers(requests: list[tuple[str, list[str]]]) -> None:
     """What the answers added and removed adds up to the session's topics."""

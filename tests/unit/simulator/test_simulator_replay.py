@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cryptostream.contracts.errors import SettingsError
@@ -178,6 +178,16 @@ def test_ids_that_restart_are_shifted_behind_the_earlier_file(tmp_path: Path) ->
     assert tape.price.tolist() == [10, 10, 15, 10]
 
 
+def test_files_too_fine_for_one_another_are_refused(tmp_path: Path) -> None:
+    """Where exact arithmetic would overflow, the files are refused by their symbol."""
+    paths = (
+        write(tmp_path / "AUSDT_1.csv", f"1,{T0},123456789012345,1,buy"),
+        write(tmp_path / "AUSDT_2.csv", f"1,{T0},0.0000000001,1,buy"),
+    )
+    with pytest.raises(SettingsError, match="AUSDT"):
+        replay(*paths)
+
+
 def test_symbols_choose_among_the_files(tmp_path: Path) -> None:
     """Naming symbols leaves the other files out; a symbol of no file is an error."""
     paths = tuple(write(tmp_path / f"{name}.csv", f"1,{T0},1,1,buy") for name in ("AUSDT", "BUSDT"))
@@ -198,6 +208,7 @@ TRADES = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(TRADES)
 def test_a_replay_gives_back_what_was_recorded(
     tmp_path_factory: pytest.TempPathFactory, trades: list[tuple[int, Decimal, Decimal, str]]

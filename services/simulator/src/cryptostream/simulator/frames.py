@@ -5,42 +5,38 @@ A server's frames carry no mask, so one rendering serves every subscriber (RFC 6
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import Final
 
-from cryptostream.simulator.tape import BUY
+from cryptostream.simulator.instruments import Instrument, decimal_text
+from cryptostream.simulator.tape import BUY, Order
 
 #: A bigger match is split into several messages with the same `seq` (Bybit, 2025-08-05).
 MAX_TRADES_PER_FRAME: Final = 1024
 TOPIC_PREFIX: Final = "publicTrade."
+#: A close frame with code 1001 (RFC 6455, 7.4.1).
+GOING_AWAY_FRAME: Final = b"\x88\x02" + (1001).to_bytes(2, "big")
 _TEXT_FINAL: Final = 0x81
 _LENGTH_16: Final = 126
 _LENGTH_64: Final = 127
 
 
-class Fill(NamedTuple):
-    """One trade in the exchange's own words: decimal strings, ready to be sent."""
-
-    trade_id: int
-    price: str
-    size: str
-    rpi: bool
-
-
-def trade_messages(
-    symbol: str, *, time_ms: int, push_ms: int, side: int, seq: int, fills: list[Fill]
-) -> list[str]:
+def trade_messages(instrument: Instrument, order: Order, push_ms: int) -> list[str]:
     """Render one taker order as `publicTrade` messages of at most 1024 trades each.
 
     The key order is that of recorded spot frames; spot has no tick direction (`L`).
     """
-    taker = "Buy" if side == BUY else "Sell"
-    head = f'{{"topic":"{TOPIC_PREFIX}{symbol}","ts":{push_ms},"type":"snapshot","data":['
+    symbol, time_ms, seq = instrument.symbol, order.time_ms, order.seq
+    price_decimals, size_decimals = instrument.price_decimals, instrument.size_decimals
+    side = "Buy" if order.side == BUY else "Sell"
     rows = [
-        f'{{"i":"{fill.trade_id}","T":{time_ms},"p":"{fill.price}","v":"{fill.size}",'
-        f'"S":"{taker}","seq":{seq},"s":"{symbol}","BT":false,'
-        f'"RPI":{"true" if fill.rpi else "false"}}}'
-        for fill in fills
+        f'{{"i":"{trade_id}","T":{time_ms},"p":"{decimal_text(price, price_decimals)}",'
+        f'"v":"{decimal_text(size, size_decimals)}","S":"{side}","seq":{seq},"s":"{symbol}",'
+        f'"BT":false,"RPI":{"true" if rpi else "false"}}}'
+        for trade_id, price, size, rpi in zip(
+            order.ids, order.prices, order.sizes, order.rpi, strict=True
+        )
     ]
+    head = f'{{"topic":"{TOPIC_PREFIX}{symbol}","ts":{push_ms},"type":"snapshot","data":['
     return [
         head + ",".join(rows[at : at + MAX_TRADES_PER_FRAME]) + "]}"
         for at in range(0, len(rows), MAX_TRADES_PER_FRAME)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from cryptostream.simulator.frames import TOPIC_PREFIX, text_frame
+from cryptostream.simulator.frames import GOING_AWAY_FRAME, TOPIC_PREFIX, text_frame
 
 if TYPE_CHECKING:
     import asyncio
@@ -114,6 +114,8 @@ class Hub:
         log.warning("slow_reader_disconnected", extra={"fields": fields})
 
     def close(self) -> None:
-        """End all connections."""
+        """End all connections, telling them why."""
         for subscriber in tuple(self._subscribers):
-            subscriber.transport.close()
+            if subscriber.alive:
+                subscriber.transport.write(GOING_AWAY_FRAME)
+                subscriber.transport.close()

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import msgspec
 
 from cryptostream.simulator.instruments import Instrument, decimal_text
-from cryptostream.simulator.tape import BUY, SELL
+from cryptostream.simulator.tape import BUY, SELL, Order
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -74,31 +74,20 @@ class Book:
         self.sent = 0
         self._chunks: deque[_Chunk] = deque([_Chunk()])
 
-    def append(
-        self,
-        *,
-        time_ms: int,
-        seq: int,
-        side: int,
-        ids: list[int],
-        prices: list[int],
-        sizes: list[int],
-        rpi: list[bool],
-        sent: bool,
-    ) -> bool:
-        """Write one order's fills down; tell whether a new chunk was begun."""
-        count = len(ids)
+    def append(self, order: Order, *, sent: bool) -> bool:
+        """Write an order's fills down; tell whether a new chunk was begun."""
+        count = len(order.ids)
         chunk, begun = self._chunks[-1], False
         if len(chunk) >= CHUNK_TRADES:
             chunk, begun = _Chunk(), True
             self._chunks.append(chunk)
-        chunk.ids.extend(ids)
-        chunk.prices.extend(prices)
-        chunk.sizes.extend(sizes)
-        chunk.times.extend([time_ms] * count)
-        chunk.seqs.extend([seq] * count)
-        flags = (_BUY if side == BUY else 0) | (_SENT if sent else 0)
-        chunk.flags.extend([flags | _RPI if fill else flags for fill in rpi])
+        chunk.ids.extend(order.ids)
+        chunk.prices.extend(order.prices)
+        chunk.sizes.extend(order.sizes)
+        chunk.times.extend([order.time_ms] * count)
+        chunk.seqs.extend([order.seq] * count)
+        flags = (_BUY if order.side == BUY else 0) | (_SENT if sent else 0)
+        chunk.flags.extend([flags | _RPI if rpi else flags for rpi in order.rpi])
         self.made += count
         self.sent += count if sent else 0
         return begun

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from cryptostream.simulator.frames import Fill, trade_messages
-from cryptostream.simulator.instruments import Instrument, decimal_text
+from cryptostream.simulator.frames import trade_messages
+from cryptostream.simulator.tape import Order
 
 if TYPE_CHECKING:
     from cryptostream.simulator.hub import Hub
+    from cryptostream.simulator.instruments import Instrument
     from cryptostream.simulator.ledger import Ledger
     from cryptostream.simulator.tape import Feed, Tape
 
@@ -39,6 +40,21 @@ class _Reel:
     @property
     def ended(self) -> bool:
         return self.at == len(self.offset)
+
+    def take(self, time_ms: int) -> Order:
+        """Give the next order with its time, and go on to the one after it."""
+        at = self.at
+        self.at += 1
+        begin, end = self.first[at], self.first[at + 1]
+        return Order(
+            time_ms=time_ms,
+            seq=self.seq[at],
+            side=self.side[at],
+            ids=self.ids[begin:end],
+            prices=self.price[begin:end],
+            sizes=self.size[begin:end],
+            rpi=self.rpi[begin:end],
+        )
 
 
 class Player:
@@ -109,7 +125,8 @@ class Player:
                 self._start_ms += late
                 self.behind_ms += late
                 due = now_ms
-            self._send(reel, due, now_ms)
+            instrument = self._instruments[reel.symbol[reel.at]]
+            self._send(instrument, reel.take(due), now_ms)
         return 0
 
     def _load(self) -> _Reel | None:
@@ -121,45 +138,12 @@ class Player:
             self._reel = _Reel(tape)
         return self._reel
 
-    def _send(self, reel: _Reel, time_ms: int, now_ms: int) -> None:
+    def _send(self, instrument: Instrument, order: Order, now_ms: int) -> None:
         """Enter one order into the ledger and push it to the symbol's subscribers."""
-        at = reel.at
-        reel.at += 1
-        begin, end = reel.first[at], reel.first[at + 1]
-        instrument = self._instruments[reel.symbol[at]]
-        listened = self._hub.listened(instrument.symbol)
-        ids, prices = reel.ids[begin:end], reel.price[begin:end]
-        sizes, rpi = reel.size[begin:end], reel.rpi[begin:end]
-        began_chunk = self._ledger.books[instrument.symbol].append(
-            time_ms=time_ms,
-            seq=reel.seq[at],
-            side=reel.side[at],
-            ids=ids,
-            prices=prices,
-            sizes=sizes,
-            rpi=rpi,
-            sent=listened,
-        )
-        if began_chunk:
+        symbol = instrument.symbol
+        listened = self._hub.listened(symbol)
+        if self._ledger.books[symbol].append(order, sent=listened):
             self._ledger.bound()
-        if not listened:
-            return
-        price_decimals, size_decimals = instrument.price_decimals, instrument.size_decimals
-        fills = [
-            Fill(
-                trade_id,
-                decimal_text(price, price_decimals),
-                decimal_text(size, size_decimals),
-                taken_rpi,
-            )
-            for trade_id, price, size, taken_rpi in zip(ids, prices, sizes, rpi, strict=True)
-        ]
-        for message in trade_messages(
-            instrument.symbol,
-            time_ms=time_ms,
-            push_ms=now_ms,
-            side=reel.side[at],
-            seq=reel.seq[at],
-            fills=fills,
-        ):
-            self._hub.publish(instrument.symbol, message.encode())
+        if listened:
+            for message in trade_messages(instrument, order, now_ms):
+                self._hub.publish(symbol, message.encode())

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from cryptostream.contracts.errors import SettingsError
-from cryptostream.simulator.dumps import MAX_ID, Dump, read_dump
+from cryptostream.simulator.dumps import MAX_DIGITS, MAX_ID, Dump, read_dump
 from cryptostream.simulator.instruments import PARTITIONS, Instrument
 from cryptostream.simulator.market import MAX_SEQ_STEP, SEQS_PER_MS
 from cryptostream.simulator.tape import Ints, Tape, partition_counters
@@ -128,7 +128,7 @@ def _column(parts: list[array[int]]) -> Ints:
 def _prices(dumps: list[Dump], instruments: tuple[Instrument, ...], owner: list[int]) -> list[Ints]:
     """Give each file's prices in the ticks of its instrument."""
     return [
-        np.array(dump.prices) * 10 ** (instruments[at].price_decimals - dump.price_decimals)
+        _finer(dump, dump.prices, instruments[at].price_decimals - dump.price_decimals)
         for dump, at in zip(dumps, owner, strict=True)
     ]
 
@@ -136,6 +136,14 @@ def _prices(dumps: list[Dump], instruments: tuple[Instrument, ...], owner: list[
 def _sizes(dumps: list[Dump], instruments: tuple[Instrument, ...], owner: list[int]) -> list[Ints]:
     """Give each file's volumes in the lots of its instrument."""
     return [
-        np.array(dump.volumes) * 10 ** (instruments[at].size_decimals - dump.volume_decimals)
+        _finer(dump, dump.volumes, instruments[at].size_decimals - dump.volume_decimals)
         for dump, at in zip(dumps, owner, strict=True)
     ]
+
+
+def _finer(dump: Dump, units: array[int], decimals: int) -> Ints:
+    """Express units with so many decimals more, as another file of the symbol needs them."""
+    if max(units) * 10**decimals >= 10**MAX_DIGITS:
+        raise SettingsError(f"The {dump.symbol} files together need more than {MAX_DIGITS} digits")
+    scaled: Ints = np.array(units, dtype=np.int64) * 10**decimals
+    return scaled

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,6 +67,18 @@ class Tape:
             size=self.size[fills],
             rpi=self.rpi[fills],
         )
+
+
+class Order(NamedTuple):
+    """One taker order with its fills, as it is entered and pushed; columns as in `Tape`."""
+
+    time_ms: int
+    seq: int
+    side: int
+    ids: list[int]
+    prices: list[int]
+    sizes: list[int]
+    rpi: list[bool]
 
 
 class Feed(Protocol):
