@@ -3,16 +3,10 @@
 from __future__ import annotations
 
 import re
-from concurrent.futures import TimeoutError as FutureTimeoutError
 from logging import NullHandler, getLogger
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-from confluent_kafka import (
-    ConsumerGroupTopicPartitions,
-    KafkaException,
-    TopicPartition,
-)
-from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
+from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from cryptostream.board.market import Lag
 from cryptostream.contracts.errors import CryptostreamError, Failure
@@ -50,22 +44,22 @@ def lag_of(
     return Lag(records=behind, partitions=len(ends))
 
 
-def _cause(error: Exception) -> str:
-    """Name the failure as librdkafka does, such as `_TRANSPORT`."""
-    known = isinstance(error, KafkaException) and error.args
-    return str(error.args[0].name()) if known else "no answer in time"
-
-
 class LagReader:
-    """Asks Kafka without joining the group. Blocking: call it from a thread."""
+    """Asks Kafka without joining the group. Blocking, one call at a time: use it from a thread.
+
+    A consumer asks, not an `AdminClient`: confluent-kafka 2.16's crashes the process when
+    `list_offsets` meets a partition that has no leader yet.
+    """
 
     def __init__(self, bootstrap_servers: str) -> None:
         quiet = getLogger(f"{__name__}.librdkafka")
         quiet.addHandler(NullHandler())
         quiet.propagate = False  # a broker that is down would fill the log; health says it once
-        self._admin = AdminClient(
+        self._consumer = Consumer(
             {
                 "bootstrap.servers": bootstrap_servers,
+                "group.id": STREAM_GROUP,
+                "enable.auto.commit": False,
                 "client.id": "cryptostream-board",
                 "socket.timeout.ms": int(TIMEOUT_SECONDS * 1000),
             },
@@ -76,16 +70,18 @@ class LagReader:
         """Read the lag now; raises `LagError`."""
         try:
             partitions = self._partitions()
+            marks = {at: self._watermarks(at) for at in partitions}
             return lag_of(
-                self._offsets(partitions, OffsetSpec.latest()),  # type: ignore[no-untyped-call]
-                self._offsets(partitions, OffsetSpec.earliest()),  # type: ignore[no-untyped-call]
+                {at: end for at, (_, end) in marks.items()},
+                {at: start for at, (start, _) in marks.items()},
                 self._committed(partitions),
             )
-        except (KafkaException, TimeoutError, FutureTimeoutError) as error:
-            raise LagError(f"Kafka can't be asked for the lag ({_cause(error)})") from error
+        except KafkaException as error:
+            cause = error.args[0].name()
+            raise LagError(f"Kafka can't be asked for the lag ({cause})") from error
 
     def _partitions(self) -> list[Partition]:
-        topics = self._admin.list_topics(timeout=TIMEOUT_SECONDS).topics
+        topics = self._consumer.list_topics(timeout=TIMEOUT_SECONDS).topics
         return [
             (name, number)
             for name, topic in topics.items()
@@ -93,21 +89,13 @@ class LagReader:
             for number in topic.partitions
         ]
 
-    def _offsets(self, partitions: list[Partition], at: Any) -> dict[Partition, int]:
-        asked = self._admin.list_offsets(
-            {TopicPartition(*one): at for one in partitions}, request_timeout=TIMEOUT_SECONDS
+    def _watermarks(self, at: Partition) -> tuple[int, int]:
+        start, end = self._consumer.get_watermark_offsets(
+            TopicPartition(*at), timeout=TIMEOUT_SECONDS
         )
-        return {
-            (one.topic, one.partition): future.result(TIMEOUT_SECONDS).offset
-            for one, future in asked.items()
-        }
+        return start, end
 
     def _committed(self, partitions: list[Partition]) -> dict[Partition, int]:
-        if not partitions:
-            return {}
-        request = ConsumerGroupTopicPartitions(
-            STREAM_GROUP, [TopicPartition(*one) for one in partitions]
-        )
-        asked = self._admin.list_consumer_group_offsets([request], request_timeout=TIMEOUT_SECONDS)
-        found = asked[STREAM_GROUP].result(TIMEOUT_SECONDS).topic_partitions
+        asked = [TopicPartition(*at) for at in partitions]
+        found = self._consumer.committed(asked, timeout=TIMEOUT_SECONDS) if asked else []
         return {(one.topic, one.partition): one.offset for one in found if one.offset >= 0}

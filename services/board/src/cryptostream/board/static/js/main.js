@@ -11,6 +11,7 @@ import { INTERVALS, knownMinutes, readView, WINDOWS, writeView } from "./view.js
 const TAPE_ROWS = 80;
 const RETRY_MS = 2000;
 const DEFAULT_SYMBOL = "BTCUSDT";
+const MOST_PENDING = 100;
 
 const view = readView(location.search);
 const chart = new Chart();
@@ -21,6 +22,8 @@ const intervals = new Choices(byId("interval"), (interval) =>
 const windows = new Choices(byId("window"), (minutes) => change({ minutes }));
 const stream = new Stream({ tick, pulse, reset: load, reopened: load, state: showState });
 let loading = 0;
+/** The ticks that came while the page loads; null while it doesn't. */
+let pending = null;
 
 async function ask(path, parameters) {
   const answer = await fetch(`${path}?${new URLSearchParams(parameters)}`);
@@ -50,9 +53,6 @@ async function load() {
     if (mine === loading) setTimeout(() => mine === loading && load(), RETRY_MS);
   }
 }
-
-const MOST_PENDING = 100;
-let pending = null;
 
 function tick(news) {
   if (news.symbol !== view.symbol) return;
