@@ -1,0 +1,45 @@
+"""The demo as a newcomer runs it: one command, one report, nothing left behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import psutil
+import pytest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+pytestmark = pytest.mark.system
+
+
+def test_a_demo_ends_in_a_sound_report(tmp_path: Path) -> None:
+    """`demo --for 20 --json` prints one JSON report as its last line: nothing lost or doubled."""
+    for place in (tmp_path, *list(tmp_path.parents)[:3]):
+        place.chmod(place.stat().st_mode | 0o055)
+    home = tmp_path / "state"
+    done = subprocess.run(
+        [
+            sys.executable, "-m", "cryptostream.cli", "demo", "--feed", "sim", "--rate", "200",
+            "--shards", "2", "--for", "20", "--json", "--free-ports",
+        ],
+        env=os.environ | {"CRYPTOSTREAM_STATE_DIR": str(home)},
+        capture_output=True, text=True, timeout=600, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr[-6000:]
+    report = json.loads(done.stdout.splitlines()[-1])
+    assert report["feed"] == "sim"
+    assert report["sent"] == report["kafka"] == report["documents"] > 0
+    assert report["lost"] == report["duplicates"] == report["dead_letters"] == 0
+    assert report["candles"] > 0
+    assert report["predictions"] > 0
+    assert report["model"]
+    assert 0 < report["latency_ms"]["p50"] <= report["latency_ms"]["p95"]
+    assert report["memory_mb"]["total"] < 4096
+    assert report["restarts"] == {}
+    left = [p for p in psutil.process_iter(["cmdline"]) if str(home) in " ".join(p.cmdline())]
+    assert left == []

@@ -1,0 +1,155 @@
+"""Kill -9 in the whole stack: what Kafka acknowledged is one document each, whoever dies."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from elasticsearch import Elasticsearch
+from support.eventually import eventually
+
+from cryptostream.cli.verify import Reconciliation, reconcile, stream_lag
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+pytestmark = pytest.mark.system
+COMMAND = [sys.executable, "-m", "cryptostream.cli"]
+RATE = 300
+#: Trades that must arrive before and after a kill, so that it hits a stream at work.
+ENOUGH = 2_000
+
+
+class Stack:
+    """A whole pipeline in the background, on ports and in a directory of its own."""
+
+    def __init__(self, home: Path) -> None:
+        self._env = os.environ | {"CRYPTOSTREAM_STATE_DIR": str(home)}
+
+    def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run `cryptostream` with arguments."""
+        return subprocess.run(
+            [*COMMAND, *arguments],
+            env=self._env,
+            capture_output=True,
+            text=True,
+            timeout=600,
+            check=False,
+        )
+
+    def component(self, name: str) -> dict[str, Any]:
+        """Give what `status --json` says of a component."""
+        told = json.loads(self.command("status", "--json").stdout)
+        return next(part for part in told["components"] if part["name"] == name)
+
+    def url(self, name: str) -> str:
+        """Give the address of a component's port."""
+        return f"http://127.0.0.1:{self.component(name)['port']}"
+
+    def simulator(self, action: str) -> None:
+        """Pause or resume the exchange."""
+        url = f"{self.url('simulator')}/simulator/{action}"
+        urllib.request.urlopen(urllib.request.Request(url, method="POST"), timeout=10).close()
+
+    def documents(self) -> int:
+        """Count the trade documents."""
+        with Elasticsearch(self.url("elasticsearch")) as client:
+            return int(client.count(index="crypto-trades-*")["count"])
+
+    def kill(self, name: str) -> None:
+        """Kill a component's process with SIGKILL, and wait until its successor is well."""
+        before = self.component(name)
+        os.kill(before["pid"], signal.SIGKILL)
+        killed = time.monotonic()
+
+        def is_back() -> bool:
+            now = self.component(name)
+            return now["state"] == "running" and now["pid"] not in {0, None, before["pid"]}
+
+        eventually(is_back, within=120, poll=0.5)
+        sys.stdout.write(f"{name} was back after {time.monotonic() - killed:.1f} s\n")
+
+    def more(self, count: int) -> None:
+        """Wait until so many more documents are there."""
+        goal = self.documents() + count
+        eventually(lambda: self.documents() >= goal, within=120, poll=0.5)
+
+    @contextmanager
+    def drained(self) -> Iterator[Reconciliation]:
+        """Pause the exchange, let everything arrive, and compare; then go on."""
+        bootstrap = f"127.0.0.1:{self.component('kafka')['port']}"
+        ledger = f"{self.url('simulator')}/simulator/ledger"
+        self.simulator("pause")
+        try:
+            eventually(lambda: stream_lag(bootstrap) == 0, within=120, poll=0.5)
+            with (
+                Elasticsearch(self.url("elasticsearch")) as client,
+                urllib.request.urlopen(ledger, timeout=30) as lines,
+            ):
+                yield reconcile(
+                    bootstrap=bootstrap, elasticsearch=client, ledger=lines, start_offsets={}
+                )
+        finally:
+            self.simulator("resume")
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """Give a running stack over a simulated exchange."""
+    home = tmp_path_factory.mktemp("stack")
+    for place in (home, *home.parents[:3]):
+        # Elasticsearch runs as another user where the tests run as root.
+        place.chmod(place.stat().st_mode | 0o055)
+    stack = Stack(home / "state")
+    started = stack.command("up", "--feed", "sim", "--rate", str(RATE), "--free-ports")
+    assert started.returncode == 0, started.stdout + started.stderr
+    try:
+        yield stack
+    finally:
+        stopped = stack.command("down")
+    assert stopped.returncode == 0, stopped.stdout + stopped.stderr
+    assert not (home / "state").exists()
+
+
+@pytest.mark.parametrize("victim", ["stream", "predictor", "ingest-0"])
+def test_a_kill_loses_and_doubles_nothing_that_kafka_has(stack: Stack, victim: str) -> None:
+    """The victim of kill -9 comes back by itself, and every trade in Kafka is one document."""
+    stack.more(ENOUGH)
+    stack.kill(victim)
+    stack.more(ENOUGH)
+    with stack.drained() as told:
+        assert told.kafka >= 2 * ENOUGH
+        assert told.lost_after_kafka == ()
+        assert told.duplicates == ()
+        if victim != "ingest-0":
+            # Only a dead ingest can miss what the exchange sends meanwhile.
+            assert told.kafka == told.sent
+
+
+def test_predictions_return_after_the_predictor_was_killed(stack: Stack) -> None:
+    """Without a predictor trades are indexed with the reason; afterwards they are scored again."""
+    stack.kill("predictor")
+    with Elasticsearch(stack.url("elasticsearch")) as client:
+
+        def newest_is_scored() -> bool:
+            answer = client.search(index="crypto-trades-*", size=1, sort=[{"stream_time": "desc"}])
+            return "p_up" in answer["hits"]["hits"][0]["_source"]["prediction"]
+
+        eventually(newest_is_scored, within=60, poll=0.5)
+        without = client.count(
+            index="crypto-trades-*",
+            query={"bool": {"must_not": {"exists": {"field": "prediction.p_up"}}}},
+        )["count"]
+        reasons = client.count(
+            index="crypto-trades-*", query={"exists": {"field": "prediction.reason"}}
+        )["count"]
+    assert without == reasons > 0
