@@ -144,6 +144,7 @@ def test_every_trade_sent_is_in_kafka_once(
         source.post("/simulator/pause")
         ledger = source.ledger()
         eventually(lambda: running.metric("trades_delivered_total") == len(ledger), within=WITHIN)
+        assert get(f"{running.http}/livez")[0] == 200
         status, log = running.stop()
     assert compare(ledger, stored(trades)) == (Counter(), Counter())
     assert status == 0
@@ -239,6 +240,19 @@ def test_an_unknown_symbol_is_one_clear_line(kafka_bootstrap: str, tmp_path: Pat
     (line,) = lines
     assert "INGEST_SYMBOLS" in line
     assert "ETHUSD (did you mean ETHUSDT" in line
+
+
+def test_given_symbols_are_read_without_the_list_of_instruments(
+    kafka_bootstrap: str, trades: TopicReader, tmp_path: Path
+) -> None:
+    """REST is blocked where the stream is not; names that were given need no list."""
+    nowhere = f"http://127.0.0.1:{free_ports(1)[0]}"
+    with (
+        simulator(tmp_path) as source,
+        ingest(kafka_bootstrap, source, INGEST_REST_URL=nowhere, INGEST_SYMBOLS="BTCUSDT,NOPE"),
+    ):
+        found = eventually(lambda: stored(trades), within=WITHIN)
+    assert {trade.symbol for trade in found} == {"BTCUSDT"}
 
 
 def test_bad_settings_are_one_clear_line() -> None:

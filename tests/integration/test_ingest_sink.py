@@ -110,7 +110,7 @@ async def test_a_missing_topic_is_named_at_the_start(kafka_bootstrap: str) -> No
 async def test_no_broker_at_the_start_is_an_error_too() -> None:
     """It names the variable that is perhaps wrong."""
     sink, _ = sink_to(nowhere(), "any")
-    with pytest.raises(DeliveryError, match="KAFKA_BOOTSTRAP_SERVERS"):
+    with pytest.raises(DeliveryError, match=r"no Kafka answers at .*KAFKA_BOOTSTRAP_SERVERS"):
         await sink.start()
 
 

@@ -86,6 +86,8 @@ class Feed:
         self._wall_ms = wall_ms
         self._subscriptions = Subscriptions(())
         self._life = Liveness(clock(), options.limits)
+        # Looked up once: `labels` costs as much as counting.
+        self._trade_frames = metrics.frames.labels("trades")
         self._name = f"{source.exchange}/{source.category}/ws"
 
     @property
@@ -198,7 +200,7 @@ class Feed:
     async def _take_trades(self, raw: bytes) -> None:
         now_ms = self._wall_ms()
         trades, rejected = parse_frame(raw, self._source, now_ms)
-        self._metrics.frames.labels("trades").inc()
+        self._trade_frames.inc()
         if trades:
             self._metrics.received.inc(len(trades))
             latency = (now_ms - trades[0].exchange_time) / 1000.0

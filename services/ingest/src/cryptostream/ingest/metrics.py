@@ -36,7 +36,7 @@ class Metrics:
             "exchange_latency_seconds", "Pushed by the exchange to received, per frame"
         )
         self.delivery_latency = self._histogram(
-            "delivery_latency_seconds", "Produced to acknowledged, per trade"
+            "delivery_latency_seconds", "Produced to acknowledged, one trade of each look"
         )
 
     def _counter(self, what: str, text: str, *labels: str) -> Counter:

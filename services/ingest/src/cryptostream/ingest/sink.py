@@ -26,6 +26,7 @@ LINGER_MS: Final = 5
 MESSAGE_BYTES: Final = 2 * 1024 * 1024
 POLL_SECONDS: Final = 0.02
 METADATA_SECONDS: Final = 2.0
+RETRY_SECONDS: Final = 0.5
 TOPIC_WAIT_SECONDS: Final = 60.0
 
 Config = Mapping[str, str | int | bool]
@@ -50,11 +51,14 @@ class KafkaSink:
         topic_wait: float = TOPIC_WAIT_SECONDS,
         config: Config | None = None,
     ) -> None:
+        self._servers = servers
         self._topic = topic
         self._topic_wait = topic_wait
         self._metrics = metrics
         self._fatal: Exception | None = None
         self._unsettled = 0
+        self._produced = self._delivered = 0
+        self._last_delivered: Message | None = None
         self._brokers_up = False
         self._room = asyncio.Event()
         options: dict[str, str | int | bool] = {
@@ -88,16 +92,17 @@ class KafkaSink:
 
     async def start(self) -> None:
         """Wait until the brokers know our topics; raises `DeliveryError` if they never do."""
-        missing: list[str] = []
+        missing: list[str] | None = None
         try:
             async with asyncio.timeout(self._topic_wait):
-                while missing := await asyncio.to_thread(self._missing_topics):
-                    log.info("waiting_for_topics", extra={"fields": {"missing": missing}})
-                    await asyncio.sleep(1.0)
+                while (missing := await asyncio.to_thread(self._missing_topics)) != []:
+                    log.info("waiting_for_kafka", extra={"fields": {"missing_topics": missing}})
+                    await asyncio.sleep(RETRY_SECONDS)
         except TimeoutError as error:
+            lack = f"Kafka has no topic {' and '.join(missing)}" if missing else "no Kafka answers"
             raise DeliveryError(
-                f"Kafka has no topic {' and '.join(missing) or self._topic} after "
-                f"{self._topic_wait:.0f} s: create it, or check KAFKA_BOOTSTRAP_SERVERS"
+                f"{lack} at {self._servers} after {self._topic_wait:.0f} s: check "
+                "KAFKA_BOOTSTRAP_SERVERS, start Kafka, create the topics"
             ) from error
         self._brokers_up = True
 
@@ -105,7 +110,7 @@ class KafkaSink:
         """Queue a trade; False if there is no room."""
         if not self._offer(self._topic, trade.symbol, encode_trade(trade), self._on_trade):
             return False
-        self._metrics.produced.inc()
+        self._produced += 1
         return True
 
     def offer_dead_letter(self, letter: DeadLetter) -> bool:
@@ -123,6 +128,7 @@ class KafkaSink:
         while True:
             if self._producer.poll(0):
                 self._room.set()
+            self._publish()
             if self._fatal is not None:
                 raise DeliveryError(str(self._fatal)) from self._fatal
             await asyncio.sleep(POLL_SECONDS)
@@ -134,6 +140,7 @@ class KafkaSink:
             within: seconds that this may take.
         """
         await asyncio.to_thread(self._producer.flush, within)
+        self._publish()
         return self._unsettled
 
     def _offer(self, topic: str, key: str, value: bytes, report: Report) -> bool:
@@ -148,22 +155,32 @@ class KafkaSink:
         self._unsettled += 1
         return True
 
-    def _missing_topics(self) -> list[str]:
+    def _publish(self) -> None:
+        """Bring the metrics up to date: a call per trade would cost as much as producing it."""
+        self._metrics.produced.inc(self._produced)
+        self._metrics.delivered.inc(self._delivered)
+        self._produced = self._delivered = 0
+        if self._last_delivered is not None:
+            self._metrics.delivery_latency.observe(self._last_delivered.latency() or 0.0)
+            self._last_delivered = None
+
+    def _missing_topics(self) -> list[str] | None:
+        """Give our topics that Kafka doesn't have, or None if it doesn't answer."""
         # Asking for all topics, since asking for one may create it.
         try:
             known = self._producer.list_topics(timeout=METADATA_SECONDS).topics
         except KafkaException as error:
             if classify(error) is Failure.FATAL:
-                raise
-            return [self._topic, DEAD_LETTERS]
+                raise DeliveryError(f"Kafka refuses us: {error.args[0].str()}") from error
+            return None
         return [topic for topic in (self._topic, DEAD_LETTERS) if topic not in known]
 
     def _on_trade(self, error: KafkaError | None, message: Message | None) -> None:
         self._unsettled -= 1
         if error is None and message is not None:
             self._brokers_up = True
-            self._metrics.delivered.inc()
-            self._metrics.delivery_latency.observe(message.latency() or 0.0)
+            self._delivered += 1
+            self._last_delivered = message
         elif error is not None:
             self._metrics.failed.inc()
             self._give_up_if_fatal(error)
