@@ -12,6 +12,7 @@ import msgspec
 
 from cryptostream.contracts.errors import CryptostreamError
 from cryptostream.contracts.logs import configure_logging
+from cryptostream.models.trades import read_tapes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,17 +38,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _train(options: argparse.Namespace) -> str:
     """Read, train, save, point; gives the summary as one JSON line."""
+    tapes = read_tapes(options.trades)
     options.store.mkdir(parents=True, exist_ok=True)
     # BentoML reads both when it is imported, hence the imports below.
     os.environ["BENTOML_HOME"] = str(options.store.resolve())
     os.environ.setdefault("BENTOML_DO_NOT_TRACK", "True")
     from cryptostream.models import store  # noqa: PLC0415
     from cryptostream.models.forest import ForestOptions  # noqa: PLC0415
-    from cryptostream.models.trades import read_tapes  # noqa: PLC0415
     from cryptostream.models.train import train  # noqa: PLC0415
 
     trained = train(
-        read_tapes(options.trades),
+        tapes,
         ForestOptions(trees=options.trees, max_rows=options.max_rows, seed=options.seed),
     )
     saved = store.save(trained.model, trained.card)

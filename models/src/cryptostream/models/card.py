@@ -11,7 +11,7 @@ import numpy as np
 import sklearn
 
 from cryptostream.contracts.features import FEATURE_NAMES, FEATURES_HASH
-from cryptostream.models.evaluate import BLOCK_MS, Score
+from cryptostream.models.evaluate import BLOCK_MS, MIN_BLOCKS_FOR_EDGE, Score
 from cryptostream.models.labels import MAX_WAIT_MS
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ def _notes(score: Score, fitted: Fitted, options: ForestOptions) -> list[str]:
     """Say in words what a reader of the numbers must know."""
     notes = ["The naive score is mechanics (ties, sweeps, bid-ask bounce), not foresight."]
     if not score.has_edge:
-        notes.append("No edge: an interval of the walk-forward scores reaches down to chance.")
+        notes.append("No edge shown: the walk-forward scores don't stand clear of chance.")
     if score.block_seconds * 1000 < BLOCK_MS:
         notes.append(
             f"Short sample: intervals rest on {score.blocks} blocks of "
@@ -107,5 +107,7 @@ def _notes(score: Score, fitted: Fitted, options: ForestOptions) -> list[str]:
     if fitted.rows == options.max_rows:
         notes.append(f"Grown on a random sample of {fitted.rows} rows.")
     if fitted.calibration == "none":
-        notes.append("Uncalibrated: too few rows for a later slice.")
+        notes.append("Uncalibrated: the newest slice is too small or too short for it.")
+    if score.blocks < MIN_BLOCKS_FOR_EDGE:
+        notes.append(f"No edge can be claimed on fewer than {MIN_BLOCKS_FOR_EDGE} blocks.")
     return notes

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 CALIBRATION_SHARE: Final = 0.2
 #: Two numbers are fitted there; with fewer rows of either answer they would be noise.
 MIN_CALIBRATION_ROWS: Final = 200
+#: Neighbouring rows share their answers, so many rows of a few minutes count as a few: on less
+#: time than this, calibration fits one swing of the market and makes probabilities worse.
+MIN_CALIBRATION_MS: Final = 600_000
 #: A leaf of 100 rows carries a probability; small samples get 2 % of their rows.
 MIN_SAMPLES_LEAF: Final = 100
 SMALL_SAMPLE_LEAF_SHARE: Final = 0.02
@@ -55,8 +58,8 @@ def fit(
 ) -> Fitted:
     """Grow the forest on the older rows and calibrate it on the newest ones.
 
-    The rows must be ordered by time. Where the newest slice is too small, the forest is grown on
-    all rows and its probabilities stay as they are (`calibration` says "none").
+    The rows must be ordered by time. Where the newest slice is too small or too short, the
+    forest is grown on all rows and its probabilities stay as they are (`calibration` "none").
 
     Raises:
         TrainingError: when the rows hold one answer only.
@@ -64,7 +67,8 @@ def fit(
     start = time_ms[int(len(time_ms) * (1.0 - CALIBRATION_SHARE))]
     newest = np.flatnonzero(time_ms >= start)
     older = np.flatnonzero(settled_ms + options.embargo_ms < start)
-    if min(_fewer(target[newest]), _fewer(target[older])) < MIN_CALIBRATION_ROWS // 2:
+    enough = min(_fewer(target[newest]), _fewer(target[older])) >= MIN_CALIBRATION_ROWS // 2
+    if not enough or time_ms[-1] - start < MIN_CALIBRATION_MS:
         forest, rows = _grow(features, target, options)
         return Fitted(forest, "none", rows, forest.min_samples_leaf)
     forest, rows = _grow(features[older], target[older], options)
