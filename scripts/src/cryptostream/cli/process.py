@@ -23,8 +23,13 @@ if TYPE_CHECKING:
 _NOT_INHERITED: Final = frozenset(
     {"JAVA_TOOL_OPTIONS", "_JAVA_OPTIONS", "JAVA_OPTS", "ES_JAVA_OPTS"}
 )
-#: glibc makes up to 8 arenas per core; two keep a many-threaded process small.
-_COMMON: Final = {"MALLOC_ARENA_MAX": "2", "PYTHONUNBUFFERED": "1"}
+#: glibc makes up to 8 arenas per core; two keep a many-threaded process small. The fault handler
+#: leaves a trace in the log when a C library takes its process down.
+_COMMON: Final = {
+    "MALLOC_ARENA_MAX": "2",
+    "PYTHONUNBUFFERED": "1",
+    "PYTHONFAULTHANDLER": "1",
+}
 _FIRST_ACCOUNT_TRIED: Final = "nobody"
 
 

@@ -29,7 +29,7 @@ STOP_ONE_SECONDS: Final = 8.0
 MAX_RESTARTS: Final = 4
 RESTART_WINDOW_SECONDS: Final = 120.0
 _FIRST_DELAY_SECONDS: Final = 0.5
-_TELL_SECONDS: Final = 5.0
+_TELL_SECONDS: Final = 10.0
 
 
 @dataclass(slots=True)

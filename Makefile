@@ -1,0 +1,60 @@
+# Everything goes through these targets; `make` alone lists them.
+.DEFAULT_GOAL := help
+.PHONY: help setup demo up down status doctor test lint format lock
+
+ARGS ?=
+BIN := .venv/bin
+ROOMS := services/contracts services/ingest services/simulator services/predictor \
+  services/board spark-jobs models scripts
+INPUTS := scripts/setup.sh requirements.txt $(ROOMS:%=%/pyproject.toml)
+#: The environment as it runs, and with what tests and linters need.
+RUN := .venv/.ready-run
+DEV := .venv/.ready-dev
+
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1	/' | expand -t 10
+	@echo
+	@echo "Arguments are passed on: make demo ARGS='--feed sim --for 120 --json'"
+
+setup: $(DEV) ## Make the virtual environment (quick when it is up to date)
+
+$(RUN): $(INPUTS)
+	@scripts/setup.sh run
+	@touch $@
+
+$(DEV): $(INPUTS) requirements-dev.txt
+	@scripts/setup.sh dev
+	@touch $(RUN) $@
+
+demo: $(RUN) ## Run the whole pipeline here; ends in URLs and a filled page, Ctrl-C stops it
+	@exec $(BIN)/cryptostream demo $(ARGS)
+
+up: $(RUN) ## Start the pipeline in the background
+	@exec $(BIN)/cryptostream up $(ARGS)
+
+down: $(RUN) ## Stop it and leave nothing behind but downloads
+	@exec $(BIN)/cryptostream down $(ARGS)
+
+status: $(RUN) ## Show each component: state, pid, port, memory, last error
+	@exec $(BIN)/cryptostream status $(ARGS)
+
+doctor: $(RUN) ## Look at what this machine must have
+	@exec $(BIN)/cryptostream doctor $(ARGS)
+
+test: lint ## Lint, then run all tests against the real servers
+	@exec $(BIN)/python -m pytest $(ARGS)
+
+lint: $(DEV) ## Check style and types
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+	@$(BIN)/mypy $(wildcard $(ROOMS:%=%/src))
+
+format: $(DEV) ## Put the code into its style
+	@$(BIN)/ruff check --fix
+	@$(BIN)/ruff format
+
+lock: $(RUN) ## Resolve the dependencies and write the requirements files
+	@$(BIN)/uv lock --quiet
+	@$(BIN)/uv export --quiet --all-packages --no-emit-workspace --no-header --no-annotate \
+	  --no-default-groups -o requirements.txt
+	@$(BIN)/uv export --quiet --only-group dev --no-header --no-annotate -o requirements-dev.txt
