@@ -32,5 +32,6 @@ echo "setup: $(.venv/bin/python --version), installing into .venv (a minute or t
 files=(-r requirements.txt)
 if [ "${1:-run}" = dev ]; then files+=(-r requirements-dev.txt); fi
 install() { .venv/bin/uv pip install --quiet --python .venv/bin/python "$@"; }
-install --require-hashes "${files[@]}"
+# Bytecode now, on all cores, not by every process at its first start.
+install --compile-bytecode --require-hashes "${files[@]}"
 install --no-deps "${ROOMS[@]/#/-e./}"

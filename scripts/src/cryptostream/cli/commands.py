@@ -106,7 +106,6 @@ def demo(
     with state.locked(home):
         plan = _fresh_plan(wish, home, console)
         told = _foreground(Run(plan, console, stop), seconds, report=as_json or seconds is not None)
-        state.clear(home, "logs")
     if told is not None:
         _print_json(told.content, indent=None if as_json else 2)
         raise typer.Exit(0 if told.sound else 1)
@@ -202,6 +201,7 @@ def _foreground(run: Run, seconds: float | None, *, report: bool) -> Report | No
         return None
     finally:
         run.end()
+        state.clear(run.plan.home, "logs")
 
 
 def _background(plan: Plan, log: Path) -> None:
@@ -221,6 +221,7 @@ def _background(plan: Plan, log: Path) -> None:
         exit_status = USAGE_STATUS
     finally:
         run.end()
+        state.clear(plan.home, "logs")
         os._exit(exit_status)
 
 

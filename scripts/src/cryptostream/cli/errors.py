@@ -11,6 +11,7 @@ class CliError(CryptostreamError):
     """The command can't go on; `remedy` is what the reader can do about it."""
 
     def __init__(self, problem: str, remedy: str) -> None:
-        super().__init__(f"{problem.rstrip('.')}. {remedy}")
+        ended = problem if problem.endswith("\n") else f"{problem.rstrip('.')}. "
+        super().__init__(ended + remedy)
         self.problem = problem
         self.remedy = remedy

@@ -168,11 +168,15 @@ class Run:
 
 
 def failure(unit: Unit) -> CliError:
-    """Describe a component that was given up: its reason, its last lines, the next step."""
-    lines = "\n".join(f"    {line}" for line in process.last_lines(unit.log))
-    name = unit.component.name
-    shown = f"\nThe end of its log:\n{lines}\n" if lines else ""
+    """Describe a component that was given up: its reason, its last lines, the next step.
+
+    One that refused what it was given has said so in its last line, which is all one needs.
+    """
+    lines, name = process.last_lines(unit.log), unit.component.name
+    if unit.refused and lines:
+        return CliError(f"{name}: {lines[-1]}", "Change that, then run it again.")
+    shown = "".join(f"    {line}\n" for line in lines) or "    (nothing)\n"
     return CliError(
-        f"{name} failed: {unit.last_error}{shown}",
-        f"See {unit.log}; once that is repaired, run it again.",
+        f"{name} failed: {unit.last_error}; its log ends in\n{shown}",
+        f"Its whole log is {unit.log}; once that is repaired, run it again.",
     )

@@ -34,7 +34,10 @@ _TELL_SECONDS: Final = 10.0
 
 @dataclass(slots=True)
 class Unit:
-    """A component and what has become of it; times are the supervisor's clock."""
+    """A component and what has become of it; times are the supervisor's clock.
+
+    `refused` says that it ended because it can't use what it was given.
+    """
 
     component: Component
     log: Path
@@ -45,6 +48,7 @@ class Unit:
     crashes: list[float] = field(default_factory=list)
     restarts: int = 0
     last_error: str = ""
+    refused: bool = False
 
     @property
     def pid(self) -> int | None:
@@ -150,7 +154,8 @@ class Supervisor:
             return
         reason = f"ended with status {status}" if status >= 0 else f"killed by signal {-status}"
         unit.crashes.append(now)
-        delay = None if part.is_task or status == USAGE_STATUS else restart_delay(unit.crashes, now)
+        unit.refused = status == USAGE_STATUS
+        delay = None if part.is_task or unit.refused else restart_delay(unit.crashes, now)
         if delay is None:
             self._give_up(unit, reason)
             return
