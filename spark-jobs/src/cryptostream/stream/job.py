@@ -6,8 +6,10 @@ import logging
 import time
 from typing import TYPE_CHECKING, Any, Final
 
-from elasticsearch import Elasticsearch
+from elasticsearch import ApiError, Elasticsearch, TransportError
 
+from cryptostream.contracts.errors import CryptostreamError
+from cryptostream.contracts.indices import index_templates
 from cryptostream.stream.bulk import BulkWriter
 from cryptostream.stream.candles import CandlesQuery
 from cryptostream.stream.dead_letters import DeadLetters
@@ -34,6 +36,9 @@ log = logging.getLogger(__name__)
 TRADES: Final = "trades"
 CANDLES: Final = "candles"
 STOP_SECONDS: Final = 8.0
+#: Elasticsearch may start beside the stream; on two cold cores that takes a minute.
+TEMPLATES_SECONDS: Final = 180.0
+_POLL_SECONDS: Final = 0.5
 _REQUEST_SECONDS: Final = 30.0
 
 
@@ -46,6 +51,31 @@ def connect(settings: ElasticsearchSettings) -> Elasticsearch:
     if settings.ca_certs:
         options["ca_certs"] = settings.ca_certs
     return Elasticsearch(settings.url, **options)
+
+
+class TemplatesMissingError(CryptostreamError):
+    """Elasticsearch has not the index templates that the documents are written for."""
+
+
+def require_templates(
+    client: Elasticsearch, *, stop: Event, within: float = TEMPLATES_SECONDS
+) -> None:
+    """Wait for the index templates, or for `stop`; raises `TemplatesMissingError`.
+
+    A document written before its template exists would make an index with guessed types.
+    """
+    deadline = time.monotonic() + within
+    wanted = index_templates()
+    while not stop.is_set():
+        try:
+            if all(client.indices.exists_index_template(name=name) for name in wanted):
+                return
+            why = "run the set-up (`python -m cryptostream.cli.setup templates`)"
+        except (ApiError, TransportError) as error:
+            why = f"Elasticsearch does not answer: {error}"
+        if time.monotonic() > deadline:
+            raise TemplatesMissingError(f"no index templates after {within:.0f} s; {why}")
+        stop.wait(_POLL_SECONDS)
 
 
 class Job:
@@ -62,6 +92,13 @@ class Job:
 
     def run(self, *, stop: Event, ready: Event) -> int:
         """Run until `stop` is set (gives 0) or a query fails (gives 1)."""
+        try:
+            require_templates(connect(self._elasticsearch), stop=stop)
+        except TemplatesMissingError as error:
+            log.critical("templates_missing", extra={"fields": {"why": error}})
+            return 1
+        if stop.is_set():
+            return 0
         committer = OffsetCommitter(self._kafka.bootstrap_servers, self._settings.consumer_group)
         self._spark.streams.addListener(Progress(committer, lag_query=TRADES))
         queries = [self._start_trades(), self._start_candles()]
