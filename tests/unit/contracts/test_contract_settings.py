@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
-from pydantic import Field
+from pydantic import Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
 from cryptostream.contracts.errors import ContractError, CryptostreamError, Failure, SettingsError
@@ -13,6 +15,9 @@ from cryptostream.contracts.settings import (
     ServiceSettings,
     load_settings,
 )
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 class Sample(KafkaSettings):
@@ -76,3 +81,25 @@ def test_errors_know_what_they_ask_for() -> None:
     """A broken message is poison, everything unforeseen is fatal."""
     assert ContractError("bad_x", "why").failure is Failure.POISON
     assert SettingsError("why").failure is CryptostreamError.failure is Failure.FATAL
+
+
+def test_elasticsearch_options_hold_what_was_given_and_nothing_else(tmp_path: Path) -> None:
+    """Without a user or a CA file the client gets neither; with them it gets both."""
+    assert ElasticsearchSettings(url="http://a:1").client_options() == {"hosts": "http://a:1"}
+    authority = tmp_path / "ca.pem"
+    authority.touch()
+    full = ElasticsearchSettings(
+        url="https://a:1", username="u", password=SecretStr("p"), ca_certs=str(authority)
+    )
+    assert full.client_options() == {
+        "hosts": "https://a:1",
+        "basic_auth": ("u", "p"),
+        "ca_certs": str(authority),
+    }
+
+
+def test_an_unreadable_ca_file_is_named_at_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A CA file that isn't there is a settings problem, not a TLS failure later."""
+    monkeypatch.setenv("ELASTICSEARCH_CA_CERTS", "/nowhere/ca.pem")
+    with pytest.raises(SettingsError, match="ELASTICSEARCH_CA_CERTS.*/nowhere/ca.pem"):
+        load_settings(ElasticsearchSettings)

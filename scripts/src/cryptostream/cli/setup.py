@@ -46,13 +46,9 @@ def _created(name: str, answer: Any) -> bool:
 
 def client(settings: ElasticsearchSettings) -> Elasticsearch:
     """Connect to Elasticsearch as the settings say; nothing is sent yet."""
-    options: dict[str, Any] = {"request_timeout": _ANSWER_SECONDS, "max_retries": 3}
-    if settings.username:
-        password = settings.password.get_secret_value()
-        options["basic_auth"] = (settings.username, password)
-    if settings.ca_certs:
-        options["ca_certs"] = settings.ca_certs
-    return Elasticsearch(settings.url, **options)
+    return Elasticsearch(
+        **settings.client_options(), request_timeout=_ANSWER_SECONDS, max_retries=3
+    )
 
 
 def put_templates(settings: ElasticsearchSettings) -> list[str]:

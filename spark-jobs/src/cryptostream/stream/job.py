@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from elasticsearch import ApiError, Elasticsearch, TransportError
 
@@ -44,13 +44,9 @@ _REQUEST_SECONDS: Final = 30.0
 
 def connect(settings: ElasticsearchSettings) -> Elasticsearch:
     """Build a client that leaves retries to the caller; connects on first use."""
-    password = settings.password.get_secret_value()
-    options: dict[str, Any] = {"request_timeout": _REQUEST_SECONDS, "max_retries": 0}
-    if settings.username:
-        options["basic_auth"] = (settings.username, password)
-    if settings.ca_certs:
-        options["ca_certs"] = settings.ca_certs
-    return Elasticsearch(settings.url, **options)
+    return Elasticsearch(
+        **settings.client_options(), request_timeout=_REQUEST_SECONDS, max_retries=0
+    )
 
 
 class TemplatesMissingError(CryptostreamError):

@@ -29,7 +29,7 @@ async def serve(board: BoardSettings, elastic: ElasticsearchSettings, kafka: Kaf
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    search = _search(elastic)
+    search = Search(connect(elastic))
     metrics, viewers = Metrics(), Viewers(board.max_viewers)
     hub = Hub(search, LagReader(kafka.bootstrap_servers), viewers, metrics, board.poll_ms)
     runner = web.AppRunner(Board(hub, search, metrics).app(), access_log=None, shutdown_timeout=2)
@@ -40,16 +40,6 @@ async def serve(board: BoardSettings, elastic: ElasticsearchSettings, kafka: Kaf
         await runner.cleanup()
         await search.close()
     log.info("stopped")
-
-
-def _search(elastic: ElasticsearchSettings) -> Search:
-    try:
-        return Search(connect(elastic))
-    except OSError as error:
-        raise SettingsError(
-            f"ELASTICSEARCH_CA_CERTS: can't read {elastic.ca_certs!r} ({error.strerror}); "
-            "give the path of a PEM file"
-        ) from error
 
 
 async def _listen(runner: web.AppRunner, board: BoardSettings) -> None:

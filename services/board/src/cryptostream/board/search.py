@@ -49,20 +49,13 @@ def classify(error: Exception) -> SearchError:
 
 
 def connect(settings: ElasticsearchSettings) -> AsyncElasticsearch:
-    """Make the client; it connects on first use. Raises `OSError` for a missing CA file."""
-    options: dict[str, Any] = {}
-    if settings.username:
-        options["basic_auth"] = (settings.username, settings.password.get_secret_value())
-    if settings.ca_certs:
-        with open(settings.ca_certs, "rb"):  # noqa: PTH123 (the client itself only says "FAILED")
-            options["ca_certs"] = settings.ca_certs
+    """Make the client; it connects on first use."""
     return AsyncElasticsearch(
-        settings.url,
+        **settings.client_options(),
         request_timeout=REQUEST_TIMEOUT_SECONDS,
         connections_per_node=MAX_CONNECTIONS,
         max_retries=0,
         retry_on_timeout=False,
-        **options,
     )
 
 

@@ -7,9 +7,10 @@ share has one name for all: `KAFKA_BOOTSTRAP_SERVERS`, `ELASTICSEARCH_URL`,
 
 from __future__ import annotations
 
-from typing import TypeVar
+import os
+from typing import Any, TypeVar
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from pydantic_settings import SettingsError as SourceError
 
@@ -41,6 +42,23 @@ class ElasticsearchSettings(ServiceSettings):
     username: str = Field(default="", validation_alias="ELASTICSEARCH_USERNAME")
     password: SecretStr = Field(default=SecretStr(""), validation_alias="ELASTICSEARCH_PASSWORD")
     ca_certs: str = Field(default="", validation_alias="ELASTICSEARCH_CA_CERTS")
+
+    @field_validator("ca_certs")
+    @classmethod
+    def _is_readable(cls, path: str) -> str:
+        """Refuse a file that can't be read now: the client would only say that TLS failed."""
+        if path and not os.access(path, os.R_OK):
+            raise ValueError(f"can't read {path!r}; give the path of a PEM file")
+        return path
+
+    def client_options(self) -> dict[str, Any]:
+        """Give the options with which any client of the `elasticsearch` package gets there."""
+        options: dict[str, Any] = {"hosts": self.url}
+        if self.username:
+            options["basic_auth"] = (self.username, self.password.get_secret_value())
+        if self.ca_certs:
+            options["ca_certs"] = self.ca_certs
+        return options
 
 
 AnySettings = TypeVar("AnySettings", bound=ServiceSettings)
