@@ -101,5 +101,5 @@ def test_elasticsearch_options_hold_what_was_given_and_nothing_else(tmp_path: Pa
 def test_an_unreadable_ca_file_is_named_at_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
     """A CA file that isn't there is a settings problem, not a TLS failure later."""
     monkeypatch.setenv("ELASTICSEARCH_CA_CERTS", "/nowhere/ca.pem")
-    with pytest.raises(SettingsError, match="ELASTICSEARCH_CA_CERTS.*/nowhere/ca.pem"):
+    with pytest.raises(SettingsError, match=r"ELASTICSEARCH_CA_CERTS.*/nowhere/ca.pem"):
         load_settings(ElasticsearchSettings)
