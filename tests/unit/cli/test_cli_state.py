@@ -80,3 +80,4 @@ def test_memory_is_measured_and_peaks_are_kept() -> None:
     peaks.sample({})
     assert peaks.as_json()["me"] == peaks.as_json()["total"] > 1
     assert memory.tree_mb(2**22 + 1) == 0
+    assert memory.tree_cpu_seconds(os.getpid()) > 0 == memory.tree_cpu_seconds(2**22 + 1)

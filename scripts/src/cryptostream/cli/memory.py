@@ -1,4 +1,4 @@
-"""How much memory a component takes: the proportional set size of its process tree.
+"""What a component takes: the proportional set size of its process tree, and its CPU time.
 
 Processes that share pages share their cost; where the system has no such figure the resident
 size stands in, which counts shared pages for each of them.
@@ -21,6 +21,16 @@ def tree_mb(pid: int) -> float:
     except psutil.Error:
         return 0.0
     return sum(_bytes(one) for one in tree) / _MB
+
+
+def tree_cpu_seconds(pid: int) -> float:
+    """Sum the CPU time of the tree below and with `pid`, ended children included; 0 if gone."""
+    try:
+        leader = psutil.Process(pid)
+        times = [one.cpu_times() for one in (leader, *leader.children(recursive=True))]
+    except psutil.Error:
+        return 0.0
+    return sum(one.user + one.system + one.children_user + one.children_system for one in times)
 
 
 def _bytes(one: psutil.Process) -> int:

@@ -121,6 +121,7 @@ def assemble(
     drained: bool,
     latency_ms: dict[str, float | None],
     memory_mb: dict[str, int],
+    cpu_seconds: dict[str, float],
     restarts: dict[str, int],
     seconds: float,
 ) -> Report:
@@ -138,6 +139,7 @@ def assemble(
         "drained": drained,
         "latency_ms": latency_ms,
         "memory_mb": memory_mb,
+        "cpu_seconds": cpu_seconds,
         "restarts": restarts,
     }
     return Report(content, drained and told.lost == 0 and not told.duplicates)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from cryptostream.cli import process, report, state, verify
 from cryptostream.cli.errors import CliError
 from cryptostream.cli.latency import Probe as LatencyProbe
-from cryptostream.cli.memory import Peaks
+from cryptostream.cli.memory import Peaks, tree_cpu_seconds
 from cryptostream.cli.setup import create_topics
 from cryptostream.cli.stack import stack, urls
 from cryptostream.cli.supervisor import TICK_SECONDS, Supervisor, Unit
@@ -102,6 +102,7 @@ class Run:
         lasted = time.monotonic() - started
         latency = probe.stop()
         self._peaks.sample(self._pids())
+        cpu = {name: round(tree_cpu_seconds(pid), 1) for name, pid in self._pids().items()}
         if self.plan.simulator_url:
             report.pause_simulator(self.plan.simulator_url)
         else:
@@ -114,6 +115,7 @@ class Run:
             drained=drained,
             latency_ms=latency,
             memory_mb=self._peaks.as_json(),
+            cpu_seconds=cpu,
             restarts={
                 name: unit.restarts for name, unit in self.supervisor.units.items() if unit.restarts
             },

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 #: Enough for a first small model within seconds; a real one comes from recorded trades.
 TRAINING_TRADES: Final = 60_000
 _TRAINING_SEED: Final = 7
+#: Two cores are busy starting; Spark's second compiler would take a core for the first minutes.
+_QUICK_JVM: Final = "-XX:TieredStopAtLevel=1 -XX:-UsePerfData"
 
 
 def stack(plan: Plan) -> tuple[Component, ...]:
@@ -173,7 +175,7 @@ def _stream(plan: Plan) -> Component:
         env={
             **_shared(plan),
             "JAVA_HOME": str(plan.jdk.home),
-            "JDK_JAVA_OPTIONS": f"-XX:-UsePerfData -Djava.io.tmpdir={temporary}",
+            "JDK_JAVA_OPTIONS": f"{_QUICK_JVM} -Djava.io.tmpdir={temporary}",
             "SPARK_LOCAL_DIRS": str(temporary),
             "STREAM_CHECKPOINT": str(home / "checkpoint"),
             "STREAM_JARS": str(plan.connector_jars),
