@@ -108,7 +108,7 @@ def test_each_loss_is_named_with_the_place_where_it_happened(
 def test_the_probe_sees_each_new_document_once(elasticsearch_url: str) -> None:
     """A sample per document that became searchable since the start, with its age."""
     client = Elasticsearch(elasticsearch_url)
-    probe = Probe(elasticsearch_url)
+    probe = Probe(client)
     probe.poll()
     before = len(probe.samples)
     started = time.time_ns() // 1_000_000

@@ -5,19 +5,13 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from support.trades import a_record
+
 from cryptostream.contracts.features import FEATURE_COUNT, FEATURES_HASH
 from cryptostream.contracts.indices import index_templates
 from cryptostream.stream.documents import candle_action, trade_action
 from cryptostream.stream.predictor import BLOCK_TRADE, Prediction
 
-TRADE: dict[str, Any] = {
-    "exchange": "bybit", "category": "spot", "symbol": "BTCUSDT", "trade_id": "7",
-    "price": 100.5, "size": 2.0, "side": "buy",
-    "trade_time": 1_795_391_999_999, "exchange_time": 1_795_392_000_001,
-    "ingest_time": 1_795_392_000_002, "kafka_time": 1_795_392_000_003,
-    "seq": 9, "block_trade": False, "rpi": False, "origin": "live", "shard": "0/1", "v": 1,
-    "topic": "bybit-trades", "partition": 0, "offset": 1, "reason": None, "raw": None,
-}  # fmt: skip
 CANDLE: dict[str, Any] = {
     "exchange": "bybit", "category": "spot", "symbol": "BTCUSDT", "interval": "1m",
     "start": 1_795_392_000_000, "open": 1.0, "high": 4.0, "low": 0.5, "close": 2.0,
@@ -32,7 +26,7 @@ def _known(kind: str) -> set[str]:
 def test_a_trade_is_created_under_its_own_id_on_its_event_day() -> None:
     """Index and id come from the trade alone: 23:59:59.999 belongs to the day that ends."""
     action = trade_action(
-        TRADE, ([0.0] * FEATURE_COUNT, True), Prediction(0.7, "m:1"), stream_time=5
+        a_record(), ([0.0] * FEATURE_COUNT, True), Prediction(0.7, "m:1"), stream_time=5
     )
     assert json.loads(action.header) == {
         "create": {"_index": "crypto-trades-2026.11.22", "_id": "bybit:spot:BTCUSDT:7"}
@@ -43,7 +37,7 @@ def test_a_trades_document_holds_features_and_prediction() -> None:
     """The vector is stored with its feature list's hash, the prediction with its model."""
     vector = [float(n) for n in range(FEATURE_COUNT)]
     body = json.loads(
-        trade_action(TRADE, (vector, False), Prediction(0.2, "m:1"), stream_time=5).body
+        trade_action(a_record(), (vector, False), Prediction(0.2, "m:1"), stream_time=5).body
     )
     assert (body["features"], body["features_hash"], body["warm"]) == (vector, FEATURES_HASH, False)
     assert body["prediction"]["direction"] == "down"
@@ -53,7 +47,7 @@ def test_a_trades_document_holds_features_and_prediction() -> None:
 
 def test_a_block_trade_has_a_reason_and_no_features() -> None:
     """A trade without a vector says why it has no prediction."""
-    body = json.loads(trade_action(TRADE, None, BLOCK_TRADE, stream_time=5).body)
+    body = json.loads(trade_action(a_record(), None, BLOCK_TRADE, stream_time=5).body)
     assert body["prediction"] == {"reason": "block_trade"}
     assert "features" not in body
 

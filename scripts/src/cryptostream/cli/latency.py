@@ -11,12 +11,14 @@ import time
 from threading import Event, Thread
 from typing import TYPE_CHECKING, Any, Final
 
-from elasticsearch import ApiError, Elasticsearch, TransportError
+from elasticsearch import ApiError, TransportError
 
 from cryptostream.contracts.indices import index_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+    from elasticsearch import Elasticsearch
 
 POLL_SECONDS: Final = 0.05
 #: More than a refresh can bring at 20,000 trades/s; what is left comes with the next poll.
@@ -42,13 +44,11 @@ class Probe:
 
     def __init__(
         self,
-        elasticsearch_url: str,
+        client: Elasticsearch,
         *,
         clock_ms: Callable[[], float] = lambda: time.time() * 1000.0,
     ) -> None:
-        self._client = Elasticsearch(
-            elasticsearch_url, request_timeout=_REQUEST_SECONDS, max_retries=0
-        )
+        self._client = client.options(request_timeout=_REQUEST_SECONDS, max_retries=0)
         self._clock_ms = clock_ms
         self._stop = Event()
         self._thread = Thread(target=self._run, name="latency-probe", daemon=True)

@@ -9,10 +9,11 @@ import urllib.request
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from elasticsearch import ApiError, Elasticsearch, TransportError
+from elasticsearch import ApiError, TransportError
 
 from cryptostream.cli import verify
 from cryptostream.cli.errors import CliError
+from cryptostream.cli.setup import client_of
 from cryptostream.contracts.indices import CANDLES_INDICES, TRADES_INDICES
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ def drain(bootstrap: str, say: Callable[[str], None], within_s: float = DRAIN_SE
 
 def reconcile(plan: Plan, start: Offsets) -> Reconciliation:
     """Hold ledger, Kafka and Elasticsearch together."""
-    with Elasticsearch(plan.search_url, request_timeout=_ASK_SECONDS) as client:
+    with client_of(plan.search_url) as client:
         return verify.reconcile(
             bootstrap=plan.kafka_address,
             elasticsearch=client,
@@ -84,7 +85,7 @@ def _ledger(url: str) -> Iterator[bytes]:
 
 def counts(url: str) -> dict[str, Any]:
     """Count candles and predictions, and name the model of most predictions."""
-    with Elasticsearch(url, request_timeout=_ASK_SECONDS) as client:
+    with client_of(url) as client:
         candles = client.count(index=CANDLES_INDICES)["count"]
         answer = client.search(
             index=TRADES_INDICES,
@@ -104,7 +105,7 @@ def counts(url: str) -> dict[str, Any]:
 def is_filled(url: str) -> bool:
     """Tell whether the page has trades and candles to show."""
     try:
-        with Elasticsearch(url, request_timeout=_ASK_SECONDS) as client:
+        with client_of(url) as client:
             found = [
                 client.count(index=index, ignore_unavailable=True)["count"]
                 for index in (TRADES_INDICES, CANDLES_INDICES)

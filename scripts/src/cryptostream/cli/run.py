@@ -11,7 +11,7 @@ from cryptostream.cli import process, report, state, verify
 from cryptostream.cli.errors import CliError
 from cryptostream.cli.latency import Probe as LatencyProbe
 from cryptostream.cli.memory import Peaks, tree_cpu_seconds
-from cryptostream.cli.setup import create_topics
+from cryptostream.cli.setup import client_of, create_topics
 from cryptostream.cli.stack import stack, urls
 from cryptostream.cli.supervisor import TICK_SECONDS, Supervisor, Unit
 from cryptostream.contracts.settings import KafkaSettings
@@ -95,7 +95,7 @@ class Run:
 
     def measure(self, seconds: float | None) -> Report:
         """Watch while measuring, then let everything arrive and hold the witnesses together."""
-        probe = LatencyProbe(self.plan.search_url)
+        probe = LatencyProbe(client_of(self.plan.search_url))
         started = time.monotonic()
         probe.start()
         self.watch(seconds)

@@ -51,6 +51,11 @@ def client(settings: ElasticsearchSettings) -> Elasticsearch:
     )
 
 
+def client_of(url: str) -> Elasticsearch:
+    """Connect to the Elasticsearch at a URL, with the user and CA file of the environment."""
+    return client(ElasticsearchSettings(url=url))
+
+
 def put_templates(settings: ElasticsearchSettings) -> list[str]:
     """Put every index template and give their names; raises `CliError`."""
     templates = index_templates()

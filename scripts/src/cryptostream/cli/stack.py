@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 #: Enough for a first small model within seconds; a real one comes from recorded trades.
 TRAINING_TRADES: Final = 60_000
 _TRAINING_SEED: Final = 7
+#: Trades a second: the sample spans an hour and a half, enough blocks for honest intervals.
+_TRAINING_RATE: Final = 10
 #: Two cores are busy starting; Spark's second compiler would take a core for the first minutes.
 _QUICK_JVM: Final = "-XX:TieredStopAtLevel=1 -XX:-UsePerfData"
 
@@ -115,7 +117,8 @@ def _training(plan: Plan) -> list[Component]:
         name="training-trades",
         argv=(
             plan.python, "-m", "cryptostream.simulator", "generate",
-            "--trades", str(TRAINING_TRADES), "--seed", str(_TRAINING_SEED), "--out", str(trades),
+            "--trades", str(TRAINING_TRADES), "--rate", str(_TRAINING_RATE),
+            "--seed", str(_TRAINING_SEED), "--out", str(trades),
         ),
         probe=Probe("exit"),
         directories=(trades,),
@@ -169,7 +172,8 @@ def _stream(plan: Plan) -> Component:
         name="stream",
         argv=(plan.python, "-m", "cryptostream.stream"),
         probe=Probe("http", f"http://127.0.0.1:{plan.ports.stream}/readyz"),
-        needs=("topics", "templates"),
+        # It waits for the templates by itself: Spark can start while Elasticsearch does.
+        needs=("topics",),
         port=plan.ports.stream,
         cwd=home,
         env={
@@ -190,7 +194,13 @@ def _stream(plan: Plan) -> Component:
 
 def _ingest(plan: Plan) -> list[Component]:
     """Ingest comes last, so that the first trade already meets all that waits for it."""
-    needs = ["topics", "stream", "predictor", *(["simulator"] if plan.simulator_url else [])]
+    needs = [
+        "topics",
+        "templates",
+        "stream",
+        "predictor",
+        *(["simulator"] if plan.simulator_url else []),
+    ]
     exchange = {
         "INGEST_WS_URL": f"ws://127.0.0.1:{plan.ports.simulator}/v5/public/spot",
         "INGEST_REST_URL": plan.simulator_url,

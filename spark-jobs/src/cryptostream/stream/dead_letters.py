@@ -13,7 +13,6 @@ from cryptostream.contracts.messages import DeadLetter, encode
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-COMPONENT: Final = "stream"
 FLUSH_SECONDS: Final = 30.0
 
 

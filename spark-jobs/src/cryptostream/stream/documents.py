@@ -8,16 +8,18 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 
 from cryptostream.contracts.features import FEATURES_HASH
-from cryptostream.contracts.indices import candle_id, index_name, trade_id
+from cryptostream.contracts.indices import candle_id, index_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from cryptostream.stream.book import Features
     from cryptostream.stream.predictor import Prediction
+    from cryptostream.stream.records import Record
 
 _COPIED: Final = (
-    "exchange", "category", "symbol", "trade_id", "price", "size", "side",
-    "trade_time", "exchange_time", "ingest_time", "kafka_time",
+    "exchange", "category", "symbol", "trade_id", "side",
+    "trade_time", "exchange_time", "ingest_time",
     "seq", "block_trade", "rpi", "origin", "shard", "v",
 )  # fmt: skip
 _CANDLE: Final = (
@@ -40,22 +42,19 @@ class Action:
 
 
 def trade_action(
-    row: Mapping[str, Any],
-    features: tuple[list[float], bool] | None,
-    prediction: Prediction,
-    *,
-    stream_time: int,
+    record: Record, features: Features, prediction: Prediction, *, stream_time: int
 ) -> Action:
     """Create a trade's document; a repeated trade meets its own id and changes nothing."""
-    document = {name: row[name] for name in _COPIED}
-    document["notional"] = row["price"] * row["size"]
-    document["stream_time"] = stream_time
+    trade = record.trade
+    document: dict[str, Any] = {name: getattr(trade, name) for name in _COPIED}
+    document["price"], document["size"] = record.price, record.size
+    document["notional"] = record.price * record.size
+    document["kafka_time"], document["stream_time"] = record.kafka_time, stream_time
     document["prediction"] = prediction.document()
     if features is not None:
         document["features"], document["warm"] = features
         document["features_hash"] = FEATURES_HASH
-    identity = trade_id(row["exchange"], row["category"], row["symbol"], row["trade_id"])
-    return _action("create", index_name("trades", row["trade_time"]), identity, document)
+    return _action("create", index_name("trades", trade.trade_time), record.identity, document)
 
 
 def candle_action(row: Mapping[str, Any]) -> Action:

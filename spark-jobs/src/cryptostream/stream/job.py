@@ -7,25 +7,27 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from elasticsearch import ApiError, Elasticsearch, TransportError
+from pyspark.sql import functions as F  # noqa: N812
 
 from cryptostream.contracts.errors import CryptostreamError
 from cryptostream.contracts.indices import index_templates
 from cryptostream.stream.bulk import BulkWriter
 from cryptostream.stream.candles import CandlesQuery
 from cryptostream.stream.dead_letters import DeadLetters
+from cryptostream.stream.journal import Journal
 from cryptostream.stream.predictor import Predictor
 from cryptostream.stream.progress import OffsetCommitter, Progress
-from cryptostream.stream.schema import good_trades, parse_trades
+from cryptostream.stream.records import COLUMNS
+from cryptostream.stream.schema import read_trades
 from cryptostream.stream.session import build_session
 from cryptostream.stream.settings import CHECKPOINT_VERSION
-from cryptostream.stream.snapshots import Snapshots
 from cryptostream.stream.trades import TradesQuery
-from cryptostream.stream.transforms import candles, deduplicate
+from cryptostream.stream.transforms import candles
 
 if TYPE_CHECKING:
     from threading import Event
 
-    from pyspark.sql import DataFrame
+    from pyspark.sql import DataFrame, SparkSession
     from pyspark.sql.streaming.query import StreamingQuery
 
     from cryptostream.contracts.settings import ElasticsearchSettings, KafkaSettings
@@ -36,6 +38,8 @@ log = logging.getLogger(__name__)
 TRADES: Final = "trades"
 CANDLES: Final = "candles"
 STOP_SECONDS: Final = 8.0
+#: Spark keeps the progress of the last 20 batches; none is as quick as 50 ms.
+LOOK_SECONDS: Final = 1.0
 #: Elasticsearch may start beside the stream; on two cold cores that takes a minute.
 TEMPLATES_SECONDS: Final = 180.0
 _POLL_SECONDS: Final = 0.5
@@ -96,10 +100,12 @@ class Job:
         if stop.is_set():
             return 0
         committer = OffsetCommitter(self._kafka.bootstrap_servers, self._settings.consumer_group)
-        self._spark.streams.addListener(Progress(committer, lag_query=TRADES))
+        progress = Progress(committer, lag_query=TRADES)
+        warm_up(self._spark)
         queries = [self._start_trades(), self._start_candles()]
         ready.set()
-        while not stop.wait(0.5):
+        while not stop.wait(LOOK_SECONDS):
+            progress.look(queries)
             failed = next((query for query in queries if not query.isActive), None)
             if failed is not None:
                 why = str(failed.exception())[:2000]
@@ -107,6 +113,7 @@ class Job:
                 return 1
         for query in queries:
             stop_gracefully(query, within=STOP_SECONDS / len(queries))
+        progress.look(queries)
         self._spark.stop()
         return 0
 
@@ -118,13 +125,15 @@ class Job:
                 timeout_seconds=self._settings.predictor_timeout_seconds,
             ),
             dead_letters=DeadLetters(self._kafka.bootstrap_servers),
-            snapshots=Snapshots(self._checkpoint / "features"),
+            journal=Journal(
+                self._checkpoint / "journal", horizon_ms=self._settings.dedup_horizon_seconds * 1000
+            ),
         )
-        parsed = parse_trades(self._records())
-        unique = deduplicate(parsed, horizon_seconds=self._settings.dedup_horizon_seconds)
         self._pool(TRADES)
         return (
-            unique.writeStream.queryName(TRADES)
+            self._records()
+            .select(*COLUMNS)
+            .writeStream.queryName(TRADES)
             .option("checkpointLocation", str(self._checkpoint / TRADES))
             .foreachBatch(query.process)
             .start()
@@ -136,7 +145,7 @@ class Job:
             dead_letters=DeadLetters(self._kafka.bootstrap_servers),
         )
         aggregated = candles(
-            good_trades(parse_trades(self._records())),
+            read_trades(self._records()),
             watermark_seconds=self._settings.watermark_seconds,
         )
         self._pool(CANDLES)
@@ -159,11 +168,21 @@ class Job:
             .option("failOnDataLoss", "true")
             .option("maxOffsetsPerTrigger", self._settings.max_offsets_per_trigger)
             .load()
+            .withColumn("kafka_time", F.unix_millis("timestamp"))
+            .coalesce(self._settings.read_tasks)
         )
 
     def _pool(self, name: str) -> None:
         """Give the query started next a scheduler pool of its own."""
         self._spark.sparkContext.setLocalProperty("spark.scheduler.pool", name)
+
+
+def warm_up(spark: SparkSession) -> None:
+    """Parse a record and fetch it once, so that the first trades don't wait for cold code."""
+    record = spark.range(1).select(
+        F.lit("{}").cast("binary").alias("value"), F.col("id").alias("offset")
+    )
+    read_trades(record).toArrow()
 
 
 def stop_gracefully(query: StreamingQuery, *, within: float) -> None:

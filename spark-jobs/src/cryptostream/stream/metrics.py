@@ -13,6 +13,8 @@ from cryptostream.contracts.metrics import LATENCY_BUCKETS, metric
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
+    from cryptostream.stream.records import Record
+
 
 def _name(what: str) -> str:
     return metric("stream", what)
@@ -43,13 +45,14 @@ LAG: Final = Gauge(_name("lag_records"), "Records not read yet, worst partition"
 SAMPLES_PER_BATCH: Final = 32
 
 
-def observe_hops(rows: Sequence[dict[str, Any]], stream_time: int, settled_time: int) -> None:
+def observe_hops(records: Sequence[Record], stream_time: int, settled_time: int) -> None:
     """Record the hops of an even sample of a batch's trades; times are epoch milliseconds."""
-    for row in rows[:: max(1, len(rows) // SAMPLES_PER_BATCH)]:
+    for record in records[:: max(1, len(records) // SAMPLES_PER_BATCH)]:
+        trade = record.trade
         for hop, start, end in (
-            ("exchange_ingest", row["exchange_time"], row["ingest_time"]),
-            ("ingest_kafka", row["ingest_time"], row["kafka_time"]),
-            ("kafka_stream", row["kafka_time"], stream_time),
+            ("exchange_ingest", trade.exchange_time, trade.ingest_time),
+            ("ingest_kafka", trade.ingest_time, record.kafka_time),
+            ("kafka_stream", record.kafka_time, stream_time),
             ("stream_settled", stream_time, settled_time),
         ):
             HOP_SECONDS.labels(hop).observe(max(0, end - start) / 1000.0)

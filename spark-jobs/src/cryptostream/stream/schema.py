@@ -1,10 +1,12 @@
-"""Kafka records -> typed trades: the parse is the schema contract, in SQL alone.
+"""Kafka records -> typed trades in SQL alone, for the queries that Spark aggregates.
 
 The rules are those of `contracts.trade`; an integration test holds the two against each other.
 """
 
 from __future__ import annotations
 
+from functools import reduce
+from operator import and_
 from typing import Final
 
 from pyspark.sql import Column, DataFrame
@@ -12,8 +14,11 @@ from pyspark.sql import functions as F  # noqa: N812 - the name every Spark code
 from pyspark.sql import types as T  # noqa: N812
 
 from cryptostream.contracts.trade import (
+    MAX_NUMBER,
     MAX_NUMBER_CHARS,
+    MAX_SHARD_CHARS,
     MAX_TIME_MS,
+    MIN_NUMBER,
     MIN_TIME_MS,
     TRADE_VERSION,
 )
@@ -39,78 +44,48 @@ TRADE_SCHEMA: Final = T.StructType(
     ]
 )
 FIELDS: Final = tuple(field.name for field in TRADE_SCHEMA)
-_SAFE: Final = r"^[A-Za-z0-9_.@+-]{1,64}$"
+_SAFE: Final = r"^[A-Za-z0-9_.@+-]{1,64}(:[A-Za-z0-9_.@+-]{1,64}){3}$"
 _DECIMAL: Final = rf"^(?=.{{1,{MAX_NUMBER_CHARS}}}$)([0-9]+\.?[0-9]*|\.[0-9]+)$"
 
 
-def parse_trades(records: DataFrame) -> DataFrame:
-    """Give one row per Kafka record: the trade's fields, where it lay, and why it is unusable.
+def read_trades(records: DataFrame) -> DataFrame:
+    """Give the good trades among Kafka records; the trades query speaks of the bad ones.
 
-    Columns: those of `TRADE_SCHEMA` with `price` and `size` as double, `kafka_time` (epoch ms),
-    `topic`, `partition`, `offset`, `reason` (null for a good trade) and `raw` (the record's
-    bytes, null for a good trade).
+    Columns: those of `TRADE_SCHEMA` with `price` and `size` as double, and `offset`.
     """
     parsed = records.select(
-        F.from_json(F.col("value").cast("string"), TRADE_SCHEMA).alias("trade"),
-        F.unix_millis("timestamp").alias("kafka_time"),
-        "topic",
-        "partition",
-        "offset",
-        "value",
+        F.from_json(F.col("value").cast("string"), TRADE_SCHEMA).alias("trade"), "offset"
     )
-    judged = parsed.select("*", "trade.*", _reason().alias("reason")).drop("trade")
-    return judged.select(
-        *(field for field in FIELDS if field not in ("price", "size")),
-        F.expr("try_cast(price AS double)").alias("price"),
-        F.expr("try_cast(size AS double)").alias("size"),
-        "kafka_time",
-        "topic",
-        "partition",
+    return parsed.where(_usable()).select(
+        *(f"trade.{field}" for field in FIELDS if field not in ("price", "size")),
+        F.col("trade.price").try_cast("double").alias("price"),
+        F.col("trade.size").try_cast("double").alias("size"),
         "offset",
-        "reason",
-        F.when(F.col("reason").isNotNull(), F.col("value")).alias("raw"),
     )
 
 
-def good_trades(parsed: DataFrame) -> DataFrame:
-    """Keep the usable trades of `parse_trades`."""
-    return parsed.where(F.col("reason").isNull()).drop("reason", "raw")
-
-
-def _reason() -> Column:
-    """Name the first rule that the record breaks; null if it breaks none."""
+def _usable() -> Column:
+    """Say whether the record keeps every rule; never null."""
     trade = F.col("trade")
+    identity = F.concat_ws(":", *(trade[name] for name in _IDENTITY))
     rules = [
-        ("empty", F.col("value").isNull()),
-        ("bad_json", trade.isNull() | trade["v"].isNull() & trade["symbol"].isNull()),
-        ("bad_version", _fails(trade["v"] == TRADE_VERSION)),
-        *((f"bad_{name}", _fails(trade[name].rlike(_SAFE))) for name in _IDENTITY),
-        *((f"bad_{name}", _fails(_is_positive(trade[name]))) for name in ("price", "size")),
-        ("bad_side", _fails(trade["side"].isin("buy", "sell"))),
-        *((f"bad_{name}", _fails(_is_time(trade[name]))) for name in _TIMES),
-        ("bad_seq", _fails(trade["seq"] >= 0)),
-        *((f"bad_{name}", trade[name].isNull()) for name in ("block_trade", "rpi", "shard")),
-        ("bad_origin", _fails(trade["origin"].isin("live", "stitched", "replay", "dump"))),
+        trade["v"] == TRADE_VERSION,
+        identity.rlike(_SAFE),
+        *(_is_number(trade[name]) for name in ("price", "size")),
+        trade["side"].isin("buy", "sell"),
+        *(trade[name].between(MIN_TIME_MS, MAX_TIME_MS) for name in _TIMES),
+        trade["seq"] >= 0,
+        *(trade[name].isNotNull() for name in ("block_trade", "rpi")),
+        trade["origin"].isin("live", "stitched", "replay", "dump"),
+        F.length(trade["shard"]) <= MAX_SHARD_CHARS,
     ]
-    reason = F.lit(None).cast("string")
-    for name, broken in reversed(rules):
-        reason = F.when(broken, F.lit(name)).otherwise(reason)
-    return reason
+    return F.coalesce(reduce(and_, rules), F.lit(False))  # noqa: FBT003 - a literal, not a flag
 
 
 _IDENTITY: Final = ("exchange", "category", "symbol", "trade_id")
 _TIMES: Final = ("trade_time", "exchange_time", "ingest_time")
 
 
-def _fails(rule: Column) -> Column:
-    """Say that a rule is broken; an unknown (null) answer breaks it too."""
-    return ~F.coalesce(rule, F.lit(False))  # noqa: FBT003 - a literal, not a flag
-
-
-def _is_positive(text: Column) -> Column:
+def _is_number(text: Column) -> Column:
     number = text.try_cast("double")
-    return text.rlike(_DECIMAL) & (number > 0) & (number < float("inf"))
-
-
-def _is_time(value: Column) -> Column:
-    return value.between(MIN_TIME_MS, MAX_TIME_MS)
+    return text.rlike(_DECIMAL) & number.between(MIN_NUMBER, MAX_NUMBER)

@@ -8,31 +8,28 @@ from __future__ import annotations
 
 import logging
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from cryptostream.contracts.errors import ContractError
 from cryptostream.contracts.messages import DeadLetter, dead_letter
 from cryptostream.stream import metrics
-from cryptostream.stream.book import FeatureBook
-from cryptostream.stream.dead_letters import COMPONENT
 from cryptostream.stream.documents import trade_action
 from cryptostream.stream.predictor import BLOCK_TRADE, Prediction
+from cryptostream.stream.records import COMPONENT, read_records
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from pyspark.sql import DataFrame
 
+    from cryptostream.stream.book import Book, Features
     from cryptostream.stream.bulk import BulkWriter, Outcome, Refused
     from cryptostream.stream.dead_letters import DeadLetters
+    from cryptostream.stream.journal import Journal
     from cryptostream.stream.predictor import Predictor
-    from cryptostream.stream.snapshots import Snapshots
+    from cryptostream.stream.records import Record
 
 log = logging.getLogger(__name__)
-
-#: Within a symbol; the same order in which training replays trades.
-ORDER = ("exchange", "category", "symbol", "trade_time", "seq", "partition", "offset")
-Features = tuple[list[float], bool] | None
 
 
 def now_ms() -> int:
@@ -41,7 +38,7 @@ def now_ms() -> int:
 
 
 class TradesQuery:
-    """Settles the micro-batches of deduplicated, parsed trades."""
+    """Settles the micro-batches of Kafka records."""
 
     def __init__(
         self,
@@ -49,72 +46,70 @@ class TradesQuery:
         writer: BulkWriter,
         predictor: Predictor,
         dead_letters: DeadLetters,
-        snapshots: Snapshots,
+        journal: Journal,
         clock_ms: Callable[[], int] = now_ms,
     ) -> None:
         self._writer = writer
         self._predictor = predictor
         self._dead_letters = dead_letters
-        self._snapshots = snapshots
+        self._journal = journal
         self._clock_ms = clock_ms
-        self._book = FeatureBook()
+        self._book: Book | None = None
         self._done: int | None = None
 
     def process(self, batch: DataFrame, batch_id: int) -> None:
         """Settle one micro-batch; may be called again for the same batch, with equal effect.
 
-        1. Read the batch: one action, so that the state store commits once.
-        2. Bring the feature states to where they were before this batch.
+        1. Read the batch, and decode it.
+        2. Bring the book to where it was before this batch; drop the trades it has seen.
         3. Compute features, then predictions.
         4. Write the documents; every item is settled when this returns.
         5. Send what can't be used to the dead letters, and wait for Kafka's word.
-        6. Keep the feature states for the next batch.
+        6. Write the journal for the next batch.
 
         Spark commits the batch after this function returns, never before.
         """
-        rows = batch.toArrow().sort_by([(name, "ascending") for name in ORDER]).to_pylist()  # 1
+        rows = batch.toArrow().to_pylist()  # 1
         if not rows:
-            self._done = batch_id
+            self._done = batch_id if self._book is not None else None
             return
         with metrics.BATCH_SECONDS.labels("trades").time():
-            self._restore(batch_id)  # 2
-            self._settle(rows)  # 3-5
-            self._snapshots.save(batch_id, self._book.states)  # 6
-            self._done = batch_id
+            newest = max(row["kafka_time"] for row in rows)
+            stream_time = self._clock_ms()
+            records, letters = read_records(rows, now_ms=stream_time)
+            book = self._restored(batch_id)  # 2
+            fresh = book.fresh(records, newest)
+            metrics.DUPLICATES.labels("trades").inc(len(records) - len(fresh))
+            self._settle(book, fresh, letters, stream_time)  # 3-5
+            self._journal.save(batch_id, book, [one.identity for one in fresh], newest)  # 6
+            self._book, self._done = book, batch_id
 
-    def _restore(self, batch_id: int) -> None:
-        if self._done is None or self._done != batch_id - 1:
-            self._book = FeatureBook(self._snapshots.before(batch_id))
-        # Until step 6 the states belong to no batch: a failure must restore them.
-        self._done = None
+    def _restored(self, batch_id: int) -> Book:
+        """Give the book before this batch; until the batch is done it belongs to no one."""
+        book, done = self._book, self._done
+        self._book = self._done = None
+        if book is None or done != batch_id - 1:
+            return self._journal.before(batch_id)
+        return book
 
-    def _settle(self, rows: list[dict[str, Any]]) -> None:
-        stream_time = self._clock_ms()
-        good = [row for row in rows if row["reason"] is None]
-        features = self._book.advance(good)
+    def _settle(
+        self, book: Book, records: list[Record], letters: list[DeadLetter], stream_time: int
+    ) -> None:
+        features = book.advance(records)
         predictions = self._predict(features)
         actions = [
-            trade_action(row, vector, prediction, stream_time=stream_time)
-            for row, vector, prediction in zip(good, features, predictions, strict=True)
+            trade_action(record, vector, prediction, stream_time=stream_time)
+            for record, vector, prediction in zip(records, features, predictions, strict=True)
         ]
         outcome = self._writer.write(actions)
-        letters = [_unreadable(row, stream_time) for row in rows if row["reason"] is not None]
         letters += [refused_document(refused, stream_time) for refused in outcome.refused]
         self._dead_letters.send(letters)
         _count(outcome, predictions, letters)
-        metrics.observe_hops(good, stream_time, self._clock_ms())
+        metrics.observe_hops(records, stream_time, self._clock_ms())
 
     def _predict(self, features: Sequence[Features]) -> list[Prediction]:
         scored = iter(self._predictor.predict([item[0] for item in features if item is not None]))
         return [BLOCK_TRADE if item is None else next(scored) for item in features]
-
-
-def _unreadable(row: dict[str, Any], now: int) -> DeadLetter:
-    source = f"{row['topic']}/{row['partition']}@{row['offset']}"
-    error = ContractError(row["reason"], "the record breaks the contract of a trade")
-    return dead_letter(
-        row["raw"] or b"", source=source, component=COMPONENT, error=error, now_ms=now
-    )
 
 
 def refused_document(refused: Refused, now: int) -> DeadLetter:

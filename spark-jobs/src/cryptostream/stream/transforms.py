@@ -1,4 +1,4 @@
-"""Deduplication and candles as DataFrame -> DataFrame functions."""
+"""Candles as a DataFrame -> DataFrame function."""
 
 from __future__ import annotations
 
@@ -10,30 +10,14 @@ from pyspark.sql import functions as F  # noqa: N812
 from cryptostream.contracts.messages import INTERVAL_MS, Interval
 
 CANDLE_INTERVALS: Final[tuple[Interval, ...]] = ("1s", "1m")
+#: An hour of milliseconds takes 22 bits, so 2^41 places in a partition are told apart.
+_HOUR_MS: Final = 3_600_000
+_ARRIVALS: Final = 2**41
 _KEY: Final = ("exchange", "category", "symbol", "trade_id")
 
 
-def deduplicate(parsed: DataFrame, *, horizon_seconds: int) -> DataFrame:
-    """Keep the first of the rows with one trade id; unusable rows are all kept.
-
-    The horizon runs in processing time: every row of a micro-batch carries the batch's own
-    start, which Spark logs and repeats on a replay. So no trade can ever be too late, which an
-    event-time watermark can't promise: it drops late rows without a word. Beyond the horizon
-    the document's id still makes a repeated trade one document.
-    """
-    record = F.concat_ws("/", "topic", F.col("partition"), F.col("offset"))
-    identity = F.when(F.col("reason").isNull(), F.concat_ws(":", *_KEY)).otherwise(record)
-    return (
-        parsed.withColumn("identity", identity)
-        .withColumn("arrived", F.current_timestamp())
-        .withWatermark("arrived", f"{horizon_seconds} seconds")
-        .dropDuplicatesWithinWatermark(["identity"])
-        .drop("identity")
-    )
-
-
 def candles(trades: DataFrame, *, watermark_seconds: int) -> DataFrame:
-    """Aggregate deduplicated trades into candles of every interval, in one stateful step.
+    """Aggregate trades into candles of every interval, in one stateful step.
 
     Each trade is counted once per interval. A candle changes until its start is
     `watermark_seconds` behind the newest start; a trade for an older one is late: Spark drops
@@ -48,8 +32,9 @@ def candles(trades: DataFrame, *, watermark_seconds: int) -> DataFrame:
         .withWatermark("start", f"{watermark_seconds} seconds")
         .dropDuplicatesWithinWatermark([*_KEY, "interval"])
     )
-    # Within one millisecond the exchange's sequence decides, then the order of arrival.
-    order = F.struct("trade_time", "seq", "offset")
+    # Within one millisecond the order of arrival decides. One number, because only then Spark
+    # aggregates by hash; a struct makes it sort every batch.
+    order = F.col("trade_time") % _HOUR_MS * _ARRIVALS + F.col("offset") % _ARRIVALS
     bought = F.when(F.col("side") == "buy", F.col("size")).otherwise(0.0)
     return spread.groupBy("exchange", "category", "symbol", "interval", "start").agg(
         F.min_by("price", order).alias("open"),

@@ -28,8 +28,10 @@ Origin = Literal["live", "stitched", "replay", "dump"]
 Symbol = str
 
 
-class Trade(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
+class Trade(msgspec.Struct, frozen=True, gc=False):
     """One fill. Kafka key: the symbol. Times are integer milliseconds since the epoch, UTC.
+
+    Decoding leaves fields out that this version does not know, and refuses missing ones.
 
     Attributes:
         exchange: lower-case name of the exchange, such as `bybit`.
