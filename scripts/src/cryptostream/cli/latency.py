@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from elasticsearch import Elasticsearch
 
-POLL_SECONDS: Final = 0.05
+POLL_SECONDS: Final = 0.1
 #: More than a refresh can bring at 20,000 trades/s; what is left comes with the next poll.
 PAGE: Final = 5_000
 #: A day's samples at any rate would not fit: beyond this many, every second one is dropped.
