@@ -41,10 +41,14 @@ class Check:
     remedy: str = ""
 
 
+def _amount(number: float) -> str:
+    return f"{number:.0f}" if number == int(number) else f"{number:.1f}"
+
+
 def at_least(name: str, have: float, need: float, unit: str, remedy: str) -> Check:
     """Check an amount against what is needed."""
     ok = have >= need
-    detail = f"{have:.4g} {unit}" if ok else f"{have:.4g} {unit}, {need:.4g} needed"
+    detail = f"{_amount(have)} {unit}" + ("" if ok else f", {_amount(need)} needed")
     return Check(name, ok, detail, "" if ok else remedy)
 
 

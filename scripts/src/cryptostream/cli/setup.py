@@ -41,6 +41,11 @@ def _created(name: str, answer: Any) -> bool:
         raise CliError(f"Kafka did not create the topic {name}: {error}", "Look at its log.") from (
             error
         )
+    except TimeoutError as error:
+        raise CliError(
+            f"Kafka did not answer within {_ANSWER_SECONDS} s",
+            "Start it, or correct KAFKA_BOOTSTRAP_SERVERS.",
+        ) from error
     return True
 
 
