@@ -22,6 +22,14 @@ SHARED = "contracts"
 PURE = {
     "contracts": ("*.py", {"msgspec", "pydantic", "pydantic_settings"}),
     "ingest": ("{backoff,liveness,parse,protocol,sharding,subscriptions}.py", {"msgspec"}),
+    "simulator": (
+        "{frames,instruments,klines,ledger,protocol,rest,tape}.py",
+        {"msgspec", "numpy"},
+    ),
+    "stream": ("{book,breaker,documents,records}.py", {"orjson"}),
+    "models": ("{evaluate,labels}.py", {"numpy", "sklearn"}),
+    "board": ("{market,params,queries,windows}.py", {"msgspec"}),
+    "predictor": ("{validate}.py", {"numpy"}),
 }
 #: Standard, but no place for a pure module: sockets, processes, clocks that nobody passed in.
 IMPURE_STANDARD = {"asyncio", "http", "random", "socket", "subprocess", "threading", "time"}
