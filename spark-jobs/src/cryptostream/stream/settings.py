@@ -36,8 +36,9 @@ class StreamSettings(ServiceSettings):
     shuffle_partitions: int = Field(default=1, ge=1, le=64)
     #: Within it a repeated trade leaves features alone; its document has one id for ever.
     dedup_horizon_seconds: int = Field(default=300, ge=10)
-    #: Spark scans this much of its deduplication state in every batch.
-    watermark_seconds: int = Field(default=60, ge=1)
+    #: Counted from a candle's start, so the longest interval plus what may come late. Spark scans
+    #: this much of its deduplication state in every batch.
+    watermark_seconds: int = Field(default=90, ge=60)
     #: On two cores a shorter one takes from the trades what it gives to the candles.
     candle_trigger_seconds: float = Field(default=2.0, ge=0)
     heap_megabytes: int = Field(default=896, ge=512)
