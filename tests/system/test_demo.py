@@ -41,5 +41,6 @@ def test_a_demo_ends_in_a_sound_report(tmp_path: Path) -> None:
     assert 0 < report["latency_ms"]["p50"] <= report["latency_ms"]["p95"]
     assert report["memory_mb"]["total"] < 4096
     assert report["restarts"] == {}
-    left = [p for p in psutil.process_iter(["cmdline"]) if str(home) in " ".join(p.cmdline())]
+    lines = (" ".join(one.info["cmdline"] or ()) for one in psutil.process_iter(["cmdline"]))
+    left = [line for line in lines if str(home) in line]
     assert left == []

@@ -73,7 +73,7 @@ class Stack:
 
         def is_back() -> bool:
             now = self.component(name)
-            return now["state"] == "running" and now["pid"] not in {0, None, before["pid"]}
+            return now["state"] == "well" and now["pid"] not in {0, None, before["pid"]}
 
         eventually(is_back, within=120, poll=0.5)
         sys.stdout.write(f"{name} was back after {time.monotonic() - killed:.1f} s\n")
