@@ -20,7 +20,7 @@ _STATE: Final = "spark.sql.streaming.stateStore"
 _FILE_MANAGER: Final = (
     "org.apache.spark.sql.execution.streaming.checkpointing.FileSystemBasedCheckpointFileManager"
 )
-#: Two micro-batches are planned and run at most; the rest of the pools is idle stack memory.
+#: The whole stack shares one machine: small pools, and the collector that needs no threads.
 _JVM_OPTIONS: Final = (
     "-XX:+UseSerialGC -XX:MaxMetaspaceSize=256m -XX:ReservedCodeCacheSize=128m -Xss1m"
 )
@@ -30,7 +30,9 @@ def build_session(settings: StreamSettings) -> SparkSession:
     """Start Spark on this machine; raises `SettingsError` if the connector's jars are missing."""
     jars = sorted(settings.jars.glob("*.jar"))
     if not jars:
-        raise SettingsError(f"STREAM_JARS: no jars in {settings.jars}; run `cryptostream fetch`")
+        raise SettingsError(
+            f"STREAM_JARS: no jars in {settings.jars}; name the Kafka connector's folder"
+        )
     # Workers must run this interpreter, not whatever `python3` the PATH has.
     os.environ["PYSPARK_PYTHON"] = sys.executable
     os.environ["SPARK_LOCAL_IP"] = "127.0.0.1"

@@ -30,7 +30,7 @@ class StreamSettings(ServiceSettings):
     topics_pattern: str = TRADES_PATTERN
     #: Bounds the memory of catching up; at 10,000 Elasticsearch's throughput halves.
     max_offsets_per_trigger: int = Field(default=50_000, ge=100)
-    #: Each task costs a batch a fixed 10-30 ms; one reads 50,000 trades/s.
+    #: Each task costs a batch a fixed 10-30 ms; more than one pays at high rates only.
     read_tasks: int = Field(default=1, ge=1, le=64)
     #: Frozen into the checkpoint: each partition costs every stateful batch a fixed 30-100 ms.
     shuffle_partitions: int = Field(default=1, ge=1, le=64)

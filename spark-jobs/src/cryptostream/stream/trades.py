@@ -6,7 +6,6 @@ On one machine the driver is the cheapest place for it: an executor's Python tas
 
 from __future__ import annotations
 
-import logging
 import time
 from typing import TYPE_CHECKING
 
@@ -28,8 +27,6 @@ if TYPE_CHECKING:
     from cryptostream.stream.journal import Journal
     from cryptostream.stream.predictor import Predictor
     from cryptostream.stream.records import Record
-
-log = logging.getLogger(__name__)
 
 
 def now_ms() -> int:

@@ -29,7 +29,7 @@ class Topic:
     config: dict[str, str] = field(default_factory=dict)
 
 
-#: Few partitions per consumer keep a micro-batch cheap; a partition carries >= 20,000 trades/s.
+#: Few partitions per consumer keep a micro-batch cheap.
 TOPICS: Final = (
     Topic(BYBIT_TRADES, 4, {"retention.ms": str(_DAY_MS), "compression.type": "producer"}),
     Topic(DEAD_LETTERS, 1, {"retention.ms": str(7 * _DAY_MS)}),
