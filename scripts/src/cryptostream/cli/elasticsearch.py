@@ -35,7 +35,10 @@ _JVM_OPTIONS: Final = f"""\
 -Xms{HEAP_MB}m
 -Xmx{HEAP_MB}m
 -XX:+UseSerialGC
--XX:TieredStopAtLevel=1
+-XX:Tier4InvocationThreshold=20000
+-XX:Tier4MinInvocationThreshold=3000
+-XX:Tier4CompileThreshold=60000
+-XX:Tier4BackEdgeThreshold=160000
 -XX:+ExitOnOutOfMemoryError
 -XX:-UsePerfData
 -Djava.io.tmpdir=${{ES_TMPDIR}}

@@ -125,10 +125,12 @@ def assemble(
     cpu_seconds: dict[str, float],
     restarts: dict[str, int],
     seconds: float,
+    catch_up_seconds: float,
 ) -> Report:
     """Put the report together."""
     content = {
         "feed": plan.market.feed,
+        "catch_up_seconds": round(catch_up_seconds, 1),
         "seconds": round(seconds, 1),
         "sent": told.sent,
         "kafka": told.kafka,

@@ -17,11 +17,15 @@ from cryptostream.cli.supervisor import TICK_SECONDS, Supervisor, Unit
 from cryptostream.contracts.settings import KafkaSettings
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from cryptostream.cli.console import Console
     from cryptostream.cli.plan import Plan
     from cryptostream.cli.report import Report
 
 FILL_SECONDS: Final = 60.0
+#: What came while the stack started has to be worked off before a delay means anything.
+CATCH_UP_SECONDS: Final = 60.0
 MEMORY_SECONDS: Final = 5.0
 _FINISHED_SECONDS: Final = 1.0
 
@@ -80,10 +84,12 @@ class Run:
         self._phase = "running"
         self._write()
 
-    def watch(self, seconds: float | None = None) -> None:
+    def watch(
+        self, seconds: float | None = None, *, until: Callable[[], bool] = lambda: False
+    ) -> None:
         """Keep everything running for so long, to the end of a replay, or until asked to stop."""
         started = looked = time.monotonic()
-        while not self._stop.asked:
+        while not self._stop.asked and not until():
             self._tick()
             now = time.monotonic()
             if seconds is not None and now - started >= seconds:
@@ -96,8 +102,9 @@ class Run:
     def measure(self, seconds: float | None) -> Report:
         """Watch while measuring, then let everything arrive and hold the witnesses together."""
         probe = LatencyProbe(client_of(self.plan.search_url))
-        started = time.monotonic()
         probe.start()
+        catch_up = self._catch_up(probe) if self.plan.market.feed != "file" else 0.0
+        started = time.monotonic()
         self.watch(seconds)
         lasted = time.monotonic() - started
         latency = probe.stop()
@@ -120,7 +127,16 @@ class Run:
                 name: unit.restarts for name, unit in self.supervisor.units.items() if unit.restarts
             },
             seconds=lasted,
+            catch_up_seconds=catch_up,
         )
+
+    def _catch_up(self, probe: LatencyProbe) -> float:
+        """Wait until the trades that came during the start are through; gives the seconds."""
+        started = time.monotonic()
+        self.console.say("stream: catching up with the trades that came during the start")
+        self.watch(CATCH_UP_SECONDS, until=lambda: probe.caught_up)
+        probe.restart()
+        return time.monotonic() - started
 
     offsets: verify.Offsets = {}  # noqa: RUF012 - replaced, never changed
 

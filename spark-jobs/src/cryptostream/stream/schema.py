@@ -53,20 +53,17 @@ def read_trades(records: DataFrame) -> DataFrame:
 
     Columns: those of `TRADE_SCHEMA` with `price` and `size` as double, and `offset`.
     """
-    parsed = records.select(
-        F.from_json(F.col("value").cast("string"), TRADE_SCHEMA).alias("trade"), "offset"
-    )
-    return parsed.where(_usable()).select(
-        *(f"trade.{field}" for field in FIELDS if field not in ("price", "size")),
-        F.col("trade.price").try_cast("double").alias("price"),
-        F.col("trade.size").try_cast("double").alias("size"),
-        "offset",
+    # A generator, because Spark would parse the text once again for each use of a plain column.
+    text = F.col("value").cast("string")
+    parsed = records.select("offset", F.inline(F.array(F.from_json(text, TRADE_SCHEMA))))
+    return parsed.where(_usable()).withColumns(
+        {name: F.col(name).try_cast("double") for name in ("price", "size")}
     )
 
 
 def _usable() -> Column:
     """Say whether the record keeps every rule; never null."""
-    trade = F.col("trade")
+    trade = {name: F.col(name) for name in FIELDS}
     identity = F.concat_ws(":", *(trade[name] for name in _IDENTITY))
     rules = [
         trade["v"] == TRADE_VERSION,

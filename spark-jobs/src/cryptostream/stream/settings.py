@@ -40,7 +40,7 @@ class StreamSettings(ServiceSettings):
     #: this much of its deduplication state in every batch.
     watermark_seconds: int = Field(default=90, ge=60)
     #: On two cores a shorter one takes from the trades what it gives to the candles.
-    candle_trigger_seconds: float = Field(default=2.0, ge=0)
+    candle_trigger_seconds: float = Field(default=5.0, ge=0)
     heap_megabytes: int = Field(default=896, ge=512)
     cores: int = Field(default=2, ge=1)
     consumer_group: str = "cryptostream-stream"

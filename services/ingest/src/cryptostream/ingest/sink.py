@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 #: About 40 MB of trades; beyond it the reader waits.
 QUEUE_MESSAGES: Final = 100_000
 QUEUE_KBYTES: Final = 65_536
-LINGER_MS: Final = 5
+LINGER_MS: Final = 25
 #: A dead letter of control characters grows sixfold as JSON, and shrinks again by lz4.
 MESSAGE_BYTES: Final = 2 * 1024 * 1024
 POLL_SECONDS: Final = 0.02
