@@ -19,7 +19,7 @@ from cryptostream.stream.predictor import Predictor
 from cryptostream.stream.progress import OffsetCommitter, Progress
 from cryptostream.stream.records import COLUMNS
 from cryptostream.stream.schema import read_trades
-from cryptostream.stream.session import build_session
+from cryptostream.stream.session import build_session, without_codegen
 from cryptostream.stream.settings import CHECKPOINT_VERSION
 from cryptostream.stream.trades import TradesQuery
 from cryptostream.stream.transforms import candles
@@ -131,7 +131,7 @@ class Job:
         )
         self._pool(TRADES)
         return (
-            self._records()
+            self._records(without_codegen(self._spark))
             .select(*COLUMNS)
             .writeStream.queryName(TRADES)
             .option("checkpointLocation", str(self._checkpoint / TRADES))
@@ -145,7 +145,7 @@ class Job:
             dead_letters=DeadLetters(self._kafka.bootstrap_servers),
         )
         aggregated = candles(
-            read_trades(self._records()),
+            read_trades(self._records(self._spark)),
             watermark_seconds=self._settings.watermark_seconds,
         )
         self._pool(CANDLES)
@@ -158,9 +158,9 @@ class Job:
             .start()
         )
 
-    def _records(self) -> DataFrame:
+    def _records(self, spark: SparkSession) -> DataFrame:
         return (
-            self._spark.readStream.format("kafka")
+            spark.readStream.format("kafka")
             .option("kafka.bootstrap.servers", self._kafka.bootstrap_servers)
             .option("subscribePattern", self._settings.topics_pattern)
             .option("startingOffsets", "earliest")

@@ -48,6 +48,17 @@ def build_session(settings: StreamSettings) -> SparkSession:
     return session
 
 
+def without_codegen(spark: SparkSession) -> SparkSession:
+    """Give a session beside this one for a query that only hands its rows on.
+
+    For a thousand plain rows, writing and looking up Java source costs more than it saves.
+    """
+    plain = spark.newSession()
+    plain.conf.set("spark.sql.codegen.wholeStage", "false")
+    plain.conf.set("spark.sql.codegen.factoryMode", "NO_CODEGEN")
+    return plain
+
+
 def _options(settings: StreamSettings) -> dict[str, str]:
     return {
         "spark.driver.memory": f"{settings.heap_megabytes}m",
