@@ -11,6 +11,7 @@ from cryptostream.contracts.messages import (
     MAX_PAYLOAD_BYTES,
     Alert,
     Candle,
+    Coverage,
     DeadLetter,
     Gap,
     dead_letter,
@@ -47,10 +48,20 @@ ALERTS = st.builds(
 GAPS = st.builds(
     Gap,
     **INSTRUMENT,
+    gap_id=TEXT,
     cause=TEXT,
     shard=TEXT,
     state=st.sampled_from(("open", "covered", "repaired", "partly_repaired")),
-    **dict.fromkeys(("from_time", "to_time", "recorded_time"), INTS),
+    **dict.fromkeys(("from_time", "to_time", "recorded_time", "repaired_from", "stitched"), INTS),
+)
+COVERAGES = st.builds(
+    Coverage,
+    exchange=TEXT,
+    category=TEXT,
+    instance=TEXT,
+    time=INTS,
+    since=st.dictionaries(TEXT, INTS, max_size=3),
+    rates=st.dictionaries(TEXT, FLOATS, max_size=3),
 )
 ERRORS = st.builds(ContractError, TEXT, TEXT)
 
@@ -71,6 +82,12 @@ def test_encoding_and_decoding_an_alert_gives_it_back(alert: Alert) -> None:
 def test_encoding_and_decoding_a_gap_gives_it_back(gap: Gap) -> None:
     """What encode writes, decode reads, every field of it."""
     assert decode(encode(gap), Gap) == gap
+
+
+@given(COVERAGES)
+def test_encoding_and_decoding_coverage_gives_it_back(coverage: Coverage) -> None:
+    """What encode writes, decode reads, every field of it."""
+    assert decode(encode(coverage), Coverage) == coverage
 
 
 @given(st.binary(max_size=200) | TEXT.map(str.encode), ERRORS, st.integers(0, 2**53))
@@ -96,14 +113,14 @@ def test_a_huge_payload_is_kept_in_part_and_says_so() -> None:
 
 
 @given(st.binary())
-@pytest.mark.parametrize("kind", [Candle, Alert, Gap, DeadLetter])
+@pytest.mark.parametrize("kind", [Candle, Alert, Gap, Coverage, DeadLetter])
 def test_any_bytes_decode_to_a_message_or_a_contract_error(kind: type, raw: bytes) -> None:
     """No other exception leaves decode, whatever the bytes."""
     with pytest.raises(ContractError, match=f"bad_{kind.__name__.lower()}"):
         decode(raw, kind)
 
 
-@pytest.mark.parametrize("kind", [Candle, Alert, Gap, DeadLetter])
+@pytest.mark.parametrize("kind", [Candle, Alert, Gap, Coverage, DeadLetter])
 @pytest.mark.parametrize("raw", [b"[" * 100_000, b"{}", b"null", b'{"surprise":1}', b"\xff"])
 def test_hostile_bytes_are_contract_errors(kind: type, raw: bytes) -> None:
     """Deep nesting, missing and unknown fields and broken text are all refused."""

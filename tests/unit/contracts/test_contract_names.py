@@ -96,6 +96,7 @@ def test_topics_have_their_names_and_bounds() -> None:
     assert {t.name for t in topics.TOPICS} == {
         "bybit-trades",
         "crypto-alerts",
+        "crypto-coverage",
         "crypto-dead-letters",
         "crypto-gaps",
     }

@@ -70,8 +70,22 @@ class Alert(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Gap(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """An interruption of one symbol's feed over [from_time, to_time], epoch milliseconds, UTC."""
+    """An interruption of one symbol's feed over [from_time, to_time], epoch milliseconds, UTC.
 
+    A gap is told again each time its state changes; the last word counts.
+
+    Attributes:
+        gap_id: the same in every telling, `exchange:category:symbol:instance:from_time:cause`.
+        to_time: for a gap that still lasts, the time of the telling.
+        cause: a short stable code, such as `silence`.
+        state: `open` as long as nothing proves the interval complete; `covered` if another
+            connection or instance received it whole; `repaired` if trades fetched afterwards
+            overlap both ends; `partly_repaired` if they reach back to a part of it only.
+        repaired_from: since when the trades are complete again; `to_time` if nothing was repaired.
+        stitched: how many trades were fetched afterwards that nobody had.
+    """
+
+    gap_id: str
     exchange: str
     category: str
     symbol: str
@@ -81,6 +95,27 @@ class Gap(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     state: GapState
     shard: str
     recorded_time: int
+    repaired_from: int
+    stitched: int = 0
+    v: int = MESSAGE_VERSION
+
+
+class Coverage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What one instance of ingest receives without interruption, told every few seconds.
+
+    Attributes:
+        instance: the teller: a pod's name, or `static-<i>/<n>`.
+        time: of the telling, epoch milliseconds, UTC.
+        since: symbol -> since when its trades came without interruption, epoch milliseconds.
+        rates: symbol -> recent trades per second, as the teller saw them.
+    """
+
+    exchange: str
+    category: str
+    instance: str
+    time: int
+    since: dict[str, int]
+    rates: dict[str, float]
     v: int = MESSAGE_VERSION
 
 
@@ -136,11 +171,11 @@ def dead_letter(
     )
 
 
-Message = TypeVar("Message", Candle, Alert, Gap, DeadLetter)
+Message = TypeVar("Message", Candle, Alert, Gap, Coverage, DeadLetter)
 _ENCODER: Final = msgspec.json.Encoder()
 
 
-def encode(message: Candle | Alert | Gap | DeadLetter) -> bytes:
+def encode(message: Candle | Alert | Gap | Coverage | DeadLetter) -> bytes:
     """Render a message as JSON."""
     return _ENCODER.encode(message)
 

@@ -8,11 +8,14 @@ from typing import Final
 DEAD_LETTERS: Final = "crypto-dead-letters"
 ALERTS: Final = "crypto-alerts"
 GAPS: Final = "crypto-gaps"
+#: What each instance of ingest receives, key = instance; only the last word of each matters.
+COVERAGE: Final = "crypto-coverage"
 BYBIT_TRADES: Final = "bybit-trades"
 #: Spark subscribes by this pattern, so a further exchange needs no change of the stream.
 TRADES_PATTERN: Final = "[a-z0-9]+-trades"
 
-_DAY_MS: Final = 86_400_000
+_HOUR_MS: Final = 3_600_000
+_DAY_MS: Final = 24 * _HOUR_MS
 
 
 def trades_topic(exchange: str) -> str:
@@ -35,4 +38,5 @@ TOPICS: Final = (
     Topic(DEAD_LETTERS, 1, {"retention.ms": str(7 * _DAY_MS)}),
     Topic(ALERTS, 1, {"retention.ms": str(7 * _DAY_MS)}),
     Topic(GAPS, 1, {"retention.ms": str(7 * _DAY_MS)}),
+    Topic(COVERAGE, 1, {"retention.ms": str(_HOUR_MS)}),
 )
