@@ -10,10 +10,11 @@ import pytest
 from support.eventually import eventually_async
 from support.kafka_topics import TopicReader, new_topic
 from support.servers import free_ports
+from support.witness import Witness
 
 from cryptostream.contracts.errors import ContractError
-from cryptostream.contracts.messages import DeadLetter, dead_letter, decode
-from cryptostream.contracts.topics import DEAD_LETTERS
+from cryptostream.contracts.messages import Coverage, DeadLetter, Gap, dead_letter, decode
+from cryptostream.contracts.topics import COVERAGE, DEAD_LETTERS, GAPS
 from cryptostream.contracts.trade import Trade, decode_trade
 from cryptostream.ingest.errors import DeliveryError
 from cryptostream.ingest.metrics import Metrics
@@ -22,6 +23,8 @@ from cryptostream.ingest.sink import KafkaSink
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from cryptostream.ingest.observer import Observer
 
 
 def trades(count: int) -> list[Trade]:
@@ -38,11 +41,23 @@ def trades(count: int) -> list[Trade]:
 
 
 def sink_to(
-    bootstrap: str, topic: str, config: Mapping[str, str | int | bool] | None = None
+    bootstrap: str,
+    topic: str,
+    config: Mapping[str, str | int | bool] | None = None,
+    *,
+    observer: Observer | None = None,
 ) -> tuple[KafkaSink, Metrics]:
     """Make a sink with metrics of its own."""
     metrics = Metrics()
-    made = KafkaSink(bootstrap, topic, metrics, client_id="test", topic_wait=1.0, config=config)
+    made = KafkaSink(
+        bootstrap,
+        topic,
+        metrics,
+        client_id="test",
+        observer=observer,
+        topic_wait=1.0,
+        config=config,
+    )
     return made, metrics
 
 
@@ -117,12 +132,37 @@ async def test_no_broker_at_the_start_is_an_error_too() -> None:
 async def test_messages_that_can_never_be_delivered_end_the_process(kafka_bootstrap: str) -> None:
     """A topic that vanished loses every message: the sink gives up loudly instead."""
     config = {"topic.metadata.propagation.max.ms": 100}
-    sink, metrics = sink_to(kafka_bootstrap, f"gone-{Random().randrange(10**9)}", config)
-    sink.offer_trade(trades(1)[0])
+    observer = Witness()
+    sink, metrics = sink_to(
+        kafka_bootstrap, f"gone-{Random().randrange(10**9)}", config, observer=observer
+    )
+    (trade,) = trades(1)
+    sink.offer_trade(trade)
     with pytest.raises(DeliveryError):
         await asyncio.wait_for(sink.run(), 20.0)
     assert metrics.failed._value.get() == 1
     assert not sink.ready
+    time = trade.trade_time
+    assert observer.calls == [("dropped", trade.symbol, time, time, "not_delivered")]
+
+
+async def test_gaps_and_coverage_have_their_topics_and_keys(kafka_bootstrap: str) -> None:
+    """A gap is found by its symbol, a report by its teller."""
+    gaps, reports = TopicReader(kafka_bootstrap, GAPS), TopicReader(kafka_bootstrap, COVERAGE)
+    sink, metrics = sink_to(kafka_bootstrap, new_topic(kafka_bootstrap))
+    gap = Gap("bybit:spot:BTCUSDT:me:1:silence", "bybit", "spot", "BTCUSDT", 1, 2, "silence",
+              "open", "0/1", 3, 2)  # fmt: skip
+    report = Coverage("bybit", "spot", "me", 5, {"BTCUSDT": 1}, {"BTCUSDT": 0.5})
+    assert sink.offer_gap(gap)
+    assert sink.offer_coverage(report)
+    assert await sink.close(within=20.0) == 0
+    (gap_record,) = [m for m in gaps.read(1.0) if m.key() == b"BTCUSDT"]
+    (report_record,) = [m for m in reports.read(1.0) if m.key() == b"me"]
+    assert decode(gap_record.value() or b"", Gap) == gap
+    assert decode(report_record.value() or b"", Coverage) == report
+    assert metrics.records_failed._value.get() == 0
+    gaps.close()
+    reports.close()
 
 
 async def test_brokers_that_go_away_make_the_sink_unready() -> None:

@@ -25,6 +25,9 @@ class Metrics:
         self.dead_letters_failed = self._counter(
             "dead_letters_failed_total", "Dead letters that Kafka refused"
         )
+        self.records_failed = self._counter(
+            "records_failed_total", "Gaps and coverage reports that Kafka refused"
+        )
         self.reconnects = self._counter("reconnects_total", "Connections given up", "cause")
         self.waits = self._counter("queue_full_total", "Waits for room in Kafka's queue")
         self.connected = self._gauge("connected", "Open connections to the exchange")

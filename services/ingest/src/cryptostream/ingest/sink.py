@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Final
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from cryptostream.contracts.errors import Failure
-from cryptostream.contracts.messages import DeadLetter, encode
-from cryptostream.contracts.topics import DEAD_LETTERS
-from cryptostream.contracts.trade import Trade, encode_trade
+from cryptostream.contracts.messages import Coverage, DeadLetter, Gap, encode
+from cryptostream.contracts.topics import COVERAGE, DEAD_LETTERS, GAPS
+from cryptostream.contracts.trade import Trade, decode_trade, encode_trade
 from cryptostream.ingest.errors import DeliveryError, classify
 
 if TYPE_CHECKING:
     from cryptostream.ingest.metrics import Metrics
+    from cryptostream.ingest.observer import Observer
 
 #: About 40 MB of trades; beyond it the reader waits.
 QUEUE_MESSAGES: Final = 100_000
@@ -29,16 +30,19 @@ METADATA_SECONDS: Final = 2.0
 RETRY_SECONDS: Final = 0.5
 TOPIC_WAIT_SECONDS: Final = 60.0
 
+_SIDE_TOPICS: Final = (DEAD_LETTERS, GAPS, COVERAGE)
+
 Config = Mapping[str, str | int | bool]
 Report = Callable[[KafkaError | None, Message | None], None]
 log = logging.getLogger(__name__)
 
 
 class KafkaSink:
-    """Takes trades and dead letters in and sees to their delivery.
+    """Takes trades, dead letters, gaps and coverage in and sees to their delivery.
 
     `offer_*` never waits: it says False while the queue is full, and `room` waits until there
     is some. `run` serves the delivery reports and must run as long as messages are offered.
+    The observer hears of each trade that was accepted and that Kafka refused for good.
     """
 
     def __init__(
@@ -48,6 +52,7 @@ class KafkaSink:
         metrics: Metrics,
         *,
         client_id: str,
+        observer: Observer | None = None,
         topic_wait: float = TOPIC_WAIT_SECONDS,
         config: Config | None = None,
     ) -> None:
@@ -55,6 +60,7 @@ class KafkaSink:
         self._topic = topic
         self._topic_wait = topic_wait
         self._metrics = metrics
+        self._observer = observer
         self._fatal: Exception | None = None
         self._unsettled = 0
         self._produced = self._delivered = 0
@@ -117,6 +123,14 @@ class KafkaSink:
         """Queue a dead letter; False if there is no room."""
         return self._offer(DEAD_LETTERS, letter.source, encode(letter), self._on_dead_letter)
 
+    def offer_gap(self, gap: Gap) -> bool:
+        """Queue what is known of a gap; False if there is no room."""
+        return self._offer(GAPS, gap.symbol, encode(gap), self._on_record)
+
+    def offer_coverage(self, coverage: Coverage) -> bool:
+        """Queue what this instance receives; False if there is no room."""
+        return self._offer(COVERAGE, coverage.instance, encode(coverage), self._on_record)
+
     async def room(self) -> None:
         """Wait until deliveries may have made room."""
         self._metrics.waits.inc()
@@ -151,6 +165,7 @@ class KafkaSink:
         except KafkaException as error:
             self._unsettled += 1
             report(error.args[0], None)
+            self._tell_dropped(topic, value)
             return True
         self._unsettled += 1
         return True
@@ -173,7 +188,7 @@ class KafkaSink:
             if classify(error) is Failure.FATAL:
                 raise DeliveryError(f"Kafka refuses us: {error.args[0].str()}") from error
             return None
-        return [topic for topic in (self._topic, DEAD_LETTERS) if topic not in known]
+        return [name for name in (self._topic, *_SIDE_TOPICS) if name not in known]
 
     def _on_trade(self, error: KafkaError | None, message: Message | None) -> None:
         self._unsettled -= 1
@@ -183,6 +198,8 @@ class KafkaSink:
             self._last_delivered = message
         elif error is not None:
             self._metrics.failed.inc()
+            if message is not None:
+                self._tell_dropped(self._topic, message.value() or b"")
             self._give_up_if_fatal(error)
 
     def _on_dead_letter(self, error: KafkaError | None, _: Message | None) -> None:
@@ -190,6 +207,19 @@ class KafkaSink:
         if error is not None:
             self._metrics.dead_letters_failed.inc()
             self._give_up_if_fatal(error)
+
+    def _on_record(self, error: KafkaError | None, _: Message | None) -> None:
+        self._unsettled -= 1
+        if error is not None:
+            self._metrics.records_failed.inc()
+            self._give_up_if_fatal(error)
+
+    def _tell_dropped(self, topic: str, value: bytes) -> None:
+        """Let whoever keeps count of interruptions know that an accepted trade is lost."""
+        if topic == self._topic and self._observer is not None:
+            trade = decode_trade(value)
+            time = trade.trade_time
+            self._observer.dropped(trade.symbol, time, time, "not_delivered")
 
     def _on_error(self, error: KafkaError) -> None:
         log.warning("kafka_error", extra={"fields": {"code": error.name(), "text": error.str()}})
