@@ -1,18 +1,15 @@
-"""Which shard reads which symbol: rendezvous hashing. Pure.
-
-Every process computes the same owner from the same names, and a change of the number of shards
-moves only the symbols that have to move (https://en.wikipedia.org/wiki/Rendezvous_hashing).
-"""
+"""A fixed share of the symbols, for instances that are numbered by hand. Pure."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from hashlib import blake2b
 from typing import TYPE_CHECKING, Self
 
+from cryptostream.ingest.assignment import assign
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Sequence
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,16 +37,18 @@ class Shard:
     def __str__(self) -> str:
         return f"{self.index}/{self.count}"
 
+    @property
+    def name(self) -> str:
+        """The instance's name among the members: `static-i/n`."""
+        return f"static-{self}"
 
-def owner(symbol: str, count: int) -> int:
-    """Give the index of the one shard out of `count` that owns the symbol."""
-    return max(range(count), key=lambda index: _weight(symbol, index))
+    @property
+    def members(self) -> tuple[str, ...]:
+        """The names of all `count` shards, sorted."""
+        return tuple(sorted(f"static-{index}/{self.count}" for index in range(self.count)))
 
 
-def owned(symbols: Iterable[str], shard: Shard) -> list[str]:
-    """Keep the symbols that the shard owns, in their order."""
-    return [symbol for symbol in symbols if owner(symbol, shard.count) == shard.index]
-
-
-def _weight(symbol: str, index: int) -> bytes:
-    return blake2b(f"{symbol}#{index}".encode(), digest_size=8).digest()
+def owned(symbols: Sequence[str], shard: Shard, *, replicas: int = 1) -> list[str]:
+    """Keep the symbols that the shard owns, in their order; all symbols weigh the same."""
+    owners = assign(symbols, shard.members, {}, replicas=replicas)
+    return [symbol for symbol in symbols if shard.name in owners[symbol]]
