@@ -16,17 +16,19 @@ from support.exchange import Answer, FakeExchange, obey, trades_frame
 from support.kafka_topics import TopicReader, new_topic
 from support.servers import free_ports
 from support.tcp import forwarder
+from support.witness import Witness
 
 from cryptostream.contracts.messages import DeadLetter, decode
 from cryptostream.contracts.topics import DEAD_LETTERS
 from cryptostream.contracts.trade import decode_trade
 from cryptostream.ingest.backoff import Backoff
+from cryptostream.ingest.budget import Budget
 from cryptostream.ingest.connection import Feed, FeedOptions
-from cryptostream.ingest.errors import NoTopicsLeftError
 from cryptostream.ingest.liveness import Limits
 from cryptostream.ingest.metrics import Metrics
 from cryptostream.ingest.parse import Source
 from cryptostream.ingest.protocol import MAX_FRAME_BYTES, topic_of
+from cryptostream.ingest.silence import SilenceLimits
 from cryptostream.ingest.sink import KafkaSink
 
 if TYPE_CHECKING:
@@ -36,6 +38,9 @@ SYMBOLS = [f"S{number}USDT" for number in range(25)]
 #: Long beside a loaded machine's hiccups, short beside a person's patience.
 QUICK = Limits(silence=1.5, pong=1.5, ack=1.5)
 PATIENT = Limits(silence=60.0, pong=60.0, ack=60.0)
+NEVER_SILENT = SilenceLimits(known_seconds=3600.0)
+#: Learns and judges within seconds.
+SOON_SILENT = SilenceLimits(least=1.5, known_seconds=2.0, known_frames=5)
 WITHIN = 20.0
 
 
@@ -47,6 +52,7 @@ class Rig:
     sink: KafkaSink
     metrics: Metrics
     reader: TopicReader
+    observer: Witness
     task: asyncio.Task[None]
 
     def reconnects(self, cause: str) -> float:
@@ -79,23 +85,27 @@ async def running(
     limits: Limits = PATIENT,
     through: str = "",
     config: dict[str, str | int | bool] | None = None,
+    silence: SilenceLimits = NEVER_SILENT,
 ) -> AsyncIterator[Rig]:
     """Run a feed with a topic of its own; `through` is another address of the same Kafka."""
     topic = new_topic(bootstrap)
-    metrics = Metrics()
+    metrics, observer = Metrics(), Witness()
     sink = KafkaSink(through or bootstrap, topic, metrics, client_id="test", config=config)
     feed = Feed(
-        FeedOptions(url, limits, ping_seconds=0.3, connect_seconds=1.5),
+        FeedOptions(url, limits, ping_seconds=0.3, connect_seconds=1.5, silence=silence),
         [topic_of(symbol) for symbol in symbols],
         source=Source("bybit", "spot", "0/1"),
         sink=sink,
         metrics=metrics,
         backoff=Backoff(Random(1), base=0.2, cap=0.3),
+        name="a0",
+        observer=observer,
+        budget=Budget(forbidden=0.2, forbidden_cap=0.5),
     )
     reader = TopicReader(bootstrap, topic)
     tasks = [asyncio.create_task(feed.run()), asyncio.create_task(sink.run())]
     try:
-        yield Rig(feed, sink, metrics, reader, tasks[0])
+        yield Rig(feed, sink, metrics, reader, observer, tasks[0])
     finally:
         for task in tasks:
             task.cancel()
@@ -154,8 +164,8 @@ async def test_a_refused_symbol_harms_no_other(kafka_bootstrap: str) -> None:
         assert len(asked) == 24
 
 
-async def test_a_feed_whose_topics_are_all_unknown_gives_up(kafka_bootstrap: str) -> None:
-    """Nothing to read is fatal, and not a silent idle."""
+async def test_a_feed_whose_topics_are_all_unknown_is_not_ready(kafka_bootstrap: str) -> None:
+    """Nothing to read is no silent idle: told, counted, and not taken for well."""
 
     def refuse(request: dict[str, Any]) -> Answer:
         answer = obey(request)
@@ -164,8 +174,103 @@ async def test_a_feed_whose_topics_are_all_unknown_gives_up(kafka_bootstrap: str
         return answer
 
     async with FakeExchange(refuse) as exchange, running(exchange.url, kafka_bootstrap) as rig:
-        with pytest.raises(NoTopicsLeftError):
-            await asyncio.wait_for(rig.task, WITHIN)
+        await eventually_async(lambda: _is(len(rig.feed.refused), 1), within=WITHIN)
+        assert not rig.feed.ready
+        assert rig.metrics.refusals._value.get() == 1
+        assert [call[:2] for call in rig.observer.of("refused")] == [("BTCUSDT", "a0")]
+        assert exchange.accepted == 1
+
+
+async def test_topics_change_on_an_open_connection(kafka_bootstrap: str) -> None:
+    """Those that stay are not touched: one connection, no second request for them."""
+    async with (
+        FakeExchange() as exchange,
+        running(exchange.url, kafka_bootstrap, symbols=SYMBOLS[:12]) as rig,
+    ):
+        await rig.ready()
+        rig.feed.want([topic_of(symbol) for symbol in SYMBOLS[2:]])
+        await eventually_async(lambda: _is(rig.feed.subscribed, 23), within=WITHIN)
+        (left,) = exchange.asked("unsubscribe")
+        assert set(left["args"]) == {topic_of(symbol) for symbol in SYMBOLS[:2]}
+        added = [len(request["args"]) for request in exchange.asked("subscribe")[2:]]
+        assert added == [10, 3]
+        await rig.ready()
+        assert exchange.accepted == 1
+        assert [call[:2] for call in rig.observer.of("given_up")] == [(sorted(SYMBOLS[:2]), "a0")]
+        granted = [name for call in rig.observer.of("subscribed") for name in call[0]]
+        assert sorted(granted) == sorted(SYMBOLS)
+
+
+async def test_an_unsubscription_without_an_answer_ends_the_connection(
+    kafka_bootstrap: str,
+) -> None:
+    """It has the deadline that a subscription has."""
+
+    def mumble(request: dict[str, Any]) -> Answer:
+        return None if request["op"] == "unsubscribe" else obey(request)
+
+    limits = Limits(silence=60.0, pong=60.0, ack=1.0)
+    async with (
+        FakeExchange(mumble) as exchange,
+        running(exchange.url, kafka_bootstrap, symbols=SYMBOLS[:2], limits=limits) as rig,
+    ):
+        await rig.ready()
+        rig.feed.want([topic_of(SYMBOLS[0])])
+        await eventually_async(
+            lambda: _is(rig.reconnects("unacknowledged") > 0, True),  # noqa: FBT003
+            within=WITHIN,
+        )
+        await rig.ready()
+        assert rig.feed.subscribed == 1
+
+
+async def test_a_silent_topic_is_subscribed_again(kafka_bootstrap: str) -> None:
+    """Found beside a lively one, told, and healed on the same connection."""
+    silent = SYMBOLS[0]
+    async with (
+        FakeExchange() as exchange,
+        running(exchange.url, kafka_bootstrap, symbols=SYMBOLS[:2], silence=SOON_SILENT) as rig,
+    ):
+        await rig.ready()
+        until = time.monotonic() + 4.0
+
+        async def found() -> bool:
+            await exchange.push(trades_frame(SYMBOLS[1], ["a"]))
+            if time.monotonic() < until:
+                await exchange.push(trades_frame(silent, ["b"]))
+            return bool(rig.observer.of("silent")) and len(exchange.asked("subscribe")) > 1
+
+        await eventually_async(found, within=WITHIN)
+        assert [request["args"] for request in exchange.asked("unsubscribe")] == [
+            [topic_of(silent)]
+        ]
+        assert exchange.asked("subscribe")[1]["args"] == [topic_of(silent)]
+        (told,) = rig.observer.of("silent")
+        assert told[:2] == (silent, "a0")
+        await rig.ready()
+        assert exchange.accepted == 1
+
+
+async def test_several_silent_topics_cost_the_connection(kafka_bootstrap: str) -> None:
+    """What befalls both symbols at once is no matter of one topic."""
+    async with (
+        FakeExchange() as exchange,
+        running(exchange.url, kafka_bootstrap, symbols=SYMBOLS[:2], silence=SOON_SILENT) as rig,
+    ):
+        await rig.ready()
+        until = time.monotonic() + 4.0
+
+        async def lost() -> bool:
+            if time.monotonic() < until:
+                for symbol in SYMBOLS[:2]:
+                    await exchange.push(trades_frame(symbol, ["a"]))
+            return rig.reconnects("symbols_silent") > 0
+
+        await eventually_async(lost, within=WITHIN)
+        await rig.ready()
+        (told,) = rig.observer.of("lost")
+        assert (told[0], told[3]) == (sorted(SYMBOLS[:2]), "symbols_silent")
+        assert exchange.accepted == 2
 
 
 @pytest.mark.parametrize(
@@ -236,17 +341,23 @@ async def test_a_cut_connection_is_made_anew(kafka_bootstrap: str) -> None:
         await exchange.push(trades_frame("BTCUSDT", ["after"]))
         await rig.arrived(["before", "after"])
         assert rig.reconnects("closed") == 1
+        (lost,) = rig.observer.of("lost")
+        assert (lost[0], lost[1], lost[3]) == (["BTCUSDT"], "a0", "closed")
+        assert [call[0] for call in rig.observer.of("subscribed")] == [["BTCUSDT"]] * 2
+        assert rig.observer.of("received") == [(["before"],), (["after"],)]
 
 
-async def test_a_refused_handshake_is_tried_again_with_patience(kafka_bootstrap: str) -> None:
+@pytest.mark.parametrize(
+    ("status", "cause"), [(403, "forbidden"), (429, "forbidden"), (503, "connect_failed")]
+)
+async def test_a_refused_handshake_is_tried_again_with_patience(
+    kafka_bootstrap: str, status: int, cause: str
+) -> None:
     """403, as Bybit answers too many connections, is no end and no busy loop."""
     async with FakeExchange() as exchange:
-        exchange.status = 403
+        exchange.status = status
         async with running(exchange.url, kafka_bootstrap) as rig:
-            await eventually_async(
-                lambda: _is(rig.reconnects("connect_failed") > 1, True),  # noqa: FBT003
-                within=WITHIN,
-            )
+            await eventually_async(lambda: _is(rig.reconnects(cause) > 1, True), within=WITHIN)  # noqa: FBT003
             exchange.status = 0
             await rig.ready()
 

@@ -12,7 +12,6 @@ from cryptostream.contracts.errors import ContractError, Failure, SettingsError
 from cryptostream.ingest.errors import (
     ConnectionLostError,
     DeliveryError,
-    NoTopicsLeftError,
     classify,
 )
 
@@ -32,7 +31,6 @@ def pybit(kind: type[FailedRequestError | InvalidRequestError], status: int) -> 
     ("error", "expected"),
     [
         (ConnectionLostError("silence"), Failure.TRANSIENT),
-        (NoTopicsLeftError("none"), Failure.FATAL),
         (DeliveryError("gone"), Failure.FATAL),
         (ContractError("bad_x", "y"), Failure.POISON),
         (SettingsError("x"), Failure.FATAL),

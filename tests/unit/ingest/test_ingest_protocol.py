@@ -10,6 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from cryptostream.contracts.errors import ContractError
+from cryptostream.ingest import protocol
 from cryptostream.ingest.protocol import (
     MAX_ARGS_PER_REQUEST,
     MAX_FRAME_BYTES,
@@ -25,6 +26,7 @@ from cryptostream.ingest.protocol import (
     subscribe_request,
     symbol_of,
     topic_of,
+    unsubscribe_request,
 )
 
 SYMBOLS = st.text("ABCDEFGHIJ0123456789", min_size=1, max_size=20)
@@ -38,6 +40,11 @@ def test_a_subscribe_request_is_what_bybit_documents() -> None:
         "req_id": "7",
         "op": "subscribe",
         "args": ["publicTrade.BTCUSDT", "publicTrade.ETHUSDT"],
+    }
+    assert json.loads(unsubscribe_request("8", ["publicTrade.BTCUSDT"])) == {
+        "req_id": "8",
+        "op": "unsubscribe",
+        "args": ["publicTrade.BTCUSDT"],
     }
     assert json.loads(ping_request("9")) == {"req_id": "9", "op": "ping"}
 
@@ -67,6 +74,21 @@ def test_connections_stay_below_the_limit_of_their_topics(count: int) -> None:
         assert 0 < sum(map(len, group)) <= MAX_TOPIC_CHARS_PER_CONNECTION
     for group, following in itertools.pairwise(groups):
         assert sum(map(len, group)) + len(following[0]) > MAX_TOPIC_CHARS_PER_CONNECTION
+
+
+@given(st.lists(TOPICS, min_size=1, max_size=4), st.integers(30, 200))
+def test_topics_that_stay_keep_their_connection(steps: list[list[str]], limit: int) -> None:
+    """Every change places each wanted topic once, within the limit, and moves none that stays."""
+    groups: list[list[str]] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(protocol, "MAX_TOPIC_CHARS_PER_CONNECTION", limit)
+        for topics in steps:
+            before = {topic: place for place, group in enumerate(groups) for topic in group}
+            groups = per_connection(topics, groups)
+            after = {topic: place for place, group in enumerate(groups) for topic in group}
+            assert sorted(topic for group in groups for topic in group) == sorted(topics)
+            assert all(after[topic] == before.get(topic, after[topic]) for topic in topics)
+            assert all(sum(map(len, group)) <= limit or len(group) == 1 for group in groups)
 
 
 @pytest.mark.parametrize(

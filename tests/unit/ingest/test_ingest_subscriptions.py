@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from cryptostream.contracts.errors import Failure
 from cryptostream.ingest.errors import classify
 from cryptostream.ingest.protocol import Ack
-from cryptostream.ingest.subscriptions import SubscriptionRefusedError, Subscriptions
+from cryptostream.ingest.subscriptions import Refusals, SubscriptionRefusedError, Subscriptions
 
 TOPICS = [f"publicTrade.S{number}" for number in range(25)]
 
@@ -73,3 +73,55 @@ def test_a_refusal_that_may_pass_asks_for_a_new_connection() -> None:
         subscriptions.on_ack(busy)
     assert classify(caught.value) is Failure.TRANSIENT
     assert not subscriptions.refused
+
+
+@given(
+    st.lists(st.sets(st.sampled_from(TOPICS)), min_size=1, max_size=6),
+    st.sets(st.sampled_from(TOPICS), max_size=3),
+    st.randoms(),
+)
+def test_what_is_granted_ends_as_what_is_wanted(
+    steps: list[set[str]], bad: set[str], order: Any
+) -> None:
+    """However wishes, repeats and answers interleave; never more than 10 topics a request."""
+    subscriptions = Subscriptions(())
+    pending: list[bytes] = []
+    wishes = list(steps)
+    while pending or wishes:
+        if wishes and (not pending or order.random() < 0.5):
+            pending += subscriptions.want(sorted(wishes.pop(0)))
+            pending += subscriptions.again(TOPICS[:3])
+            continue
+        request = json.loads(pending.pop(0))
+        assert 1 <= len(request["args"]) <= 10
+        known = bad if request["op"] == "subscribe" else set()
+        pending += subscriptions.on_ack(answer(request, known))
+    assert subscriptions.granted == steps[-1] - bad
+    assert subscriptions.awaited == 0
+
+
+def test_a_topic_asked_anew_is_left_first() -> None:
+    """Unsubscribed, then subscribed: the exchange would refuse a second subscription."""
+    subscriptions = Subscriptions(TOPICS[:2])
+    (request,) = subscriptions.open_requests()
+    subscriptions.on_ack(answer(json.loads(request), set()))
+    (leave,) = subscriptions.again([TOPICS[1], TOPICS[7]])
+    assert (json.loads(leave)["op"], json.loads(leave)["args"]) == ("unsubscribe", [TOPICS[1]])
+    (back,) = subscriptions.on_ack(answer(json.loads(leave), set()))
+    assert (json.loads(back)["op"], json.loads(back)["args"]) == ("subscribe", [TOPICS[1]])
+
+
+def test_refused_topics_are_due_again_ever_later() -> None:
+    """After 5 minutes, then 10, at most an hour; a grant starts over."""
+    refusals, now, pauses = Refusals(), 0.0, []
+    for _ in range(6):
+        refusals.add("t", "Invalid symbol", now)
+        pause = next(step for step in range(0, 3601, 300) if refusals.take_due(now + step))
+        pauses.append(pause)
+        now += pause
+    assert pauses == [300, 600, 1200, 2400, 3600, 3600]
+    assert refusals.texts == {}
+    refusals.settle(["t"])
+    refusals.add("t", "Invalid symbol", now)
+    assert refusals.take_due(now + 299.0) == []
+    assert refusals.take_due(now + 300.0) == ["t"]

@@ -1,4 +1,4 @@
-"""One WebSocket connection to the exchange that is made anew for as long as the process runs."""
+"""One WebSocket connection to the exchange that is made anew for as long as it is wanted."""
 
 from __future__ import annotations
 
@@ -6,42 +6,44 @@ import asyncio
 import logging
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final
 
 import aiohttp
 
 from cryptostream.contracts.errors import ContractError, Failure
-from cryptostream.contracts.messages import dead_letter
+from cryptostream.ingest.budget import Budget
 from cryptostream.ingest.concurrency import first_of
-from cryptostream.ingest.errors import ConnectionLostError, NoTopicsLeftError, classify
+from cryptostream.ingest.dial import CONNECT_SECONDS, Dialer, Socket
+from cryptostream.ingest.errors import ConnectionLostError, cause_of, classify
+from cryptostream.ingest.intake import Intake
 from cryptostream.ingest.liveness import DEFAULT_LIMITS, Limits, Liveness
-from cryptostream.ingest.parse import Rejected, Source, parse_frame
+from cryptostream.ingest.observer import Deaf, Observer
 from cryptostream.ingest.protocol import (
-    MAX_FRAME_BYTES,
     PING_INTERVAL_SECONDS,
     Ack,
     Signal,
     classify_frame,
     ping_request,
+    symbol_of,
+    topic_of,
 )
-from cryptostream.ingest.subscriptions import SubscriptionRefusedError, Subscriptions
+from cryptostream.ingest.silence import DEFAULT_SILENCE, SilenceLimits, SilenceWatch
+from cryptostream.ingest.subscriptions import Refusals, Subscriptions
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Iterable, Sequence
 
     from cryptostream.ingest.backoff import Backoff
     from cryptostream.ingest.metrics import Metrics
+    from cryptostream.ingest.parse import Source
     from cryptostream.ingest.sink import KafkaSink
 
-CONNECT_SECONDS: Final = 10.0
-#: A peer that is gone does not answer our close frame.
-CLOSE_SECONDS: Final = 0.5
 WATCH_SECONDS: Final = 0.1
-#: Somewhat above what `parse` takes: a frame in between is a dead letter, no lost connection.
-HARD_FRAME_BYTES: Final = 4 * MAX_FRAME_BYTES
-
+#: How often the silence of single symbols is looked for.
+LOOK_SECONDS: Final = 1.0
+#: A request on its way makes nobody unready before this.
+SETTLE_SECONDS: Final = 5.0
 _DATA: Final = (aiohttp.WSMsgType.TEXT, aiohttp.WSMsgType.BINARY)
-Socket = aiohttp.ClientWebSocketResponse[Literal[False]]
 log = logging.getLogger(__name__)
 
 
@@ -53,6 +55,7 @@ class FeedOptions:
     limits: Limits = DEFAULT_LIMITS
     ping_seconds: float = PING_INTERVAL_SECONDS
     connect_seconds: float = CONNECT_SECONDS
+    silence: SilenceLimits = DEFAULT_SILENCE
 
 
 class Feed:
@@ -65,30 +68,50 @@ class Feed:
     def __init__(
         self,
         options: FeedOptions,
-        topics: Sequence[str],
+        topics: Iterable[str],
         *,
         source: Source,
         sink: KafkaSink,
         metrics: Metrics,
         backoff: Backoff,
+        name: str = "feed",
+        observer: Observer | None = None,
+        budget: Budget | None = None,
         clock: Callable[[], float] = time.monotonic,
         wall_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
     ) -> None:
-        self.refused: dict[str, str] = {}
+        self.name = name
         self.connected = False
         self._options = options
-        self._topics = topics
-        self._source = source
-        self._sink = sink
+        self._wanted = dict.fromkeys(topics)
         self._metrics = metrics
         self._backoff = backoff
+        self._observer: Observer = observer or Deaf()
+        self._dialer = Dialer(options.url, budget or Budget(), metrics.attempts, clock)
         self._clock = clock
         self._wall_ms = wall_ms
+        self._connected_at = clock()
+        self._settled = False
+        self._refusals = Refusals()
         self._subscriptions = Subscriptions(())
+        self._outbox: list[bytes] = []
         self._life = Liveness(clock(), options.limits)
-        # Looked up once: `labels` costs as much as counting.
-        self._trade_frames = metrics.frames.labels("trades")
-        self._name = f"{source.exchange}/{source.category}/ws"
+        self._silence = SilenceWatch(options.silence)
+        self._intake = Intake(
+            source,
+            sink,
+            metrics,
+            life=self._life,
+            observer=self._observer,
+            silence=self._silence,
+            clock=clock,
+            wall_ms=wall_ms,
+        )
+
+    @property
+    def refused(self) -> dict[str, str]:
+        """The topics that the exchange doesn't know, with its words."""
+        return self._refusals.texts
 
     @property
     def subscribed(self) -> int:
@@ -96,63 +119,74 @@ class Feed:
         return len(self._subscriptions.granted) if self.connected else 0
 
     @property
+    def silent(self) -> int:
+        """How many symbols are silent although they should not be."""
+        return self._silence.silent
+
+    @property
+    def unanswered(self) -> float:
+        """For how many seconds an answer of the exchange is due."""
+        return self._life.awaits_since(self._clock()) if self.connected else 0.0
+
+    @property
     def ready(self) -> bool:
-        """Whether every subscription is answered and frames come in."""
-        if not (self.connected and self._subscriptions.complete):
+        """Whether the subscriptions are answered, some granted, and frames come in."""
+        if not (self.connected and self._settled and self._subscriptions.granted):
             return False
-        return self._life.verdict(self._clock()) is None
+        now = self._clock()
+        return self._life.awaits_since(now) < SETTLE_SECONDS and self._life.verdict(now) is None
+
+    def want(self, topics: Collection[str]) -> None:
+        """Read these topics from now on; those that stay are not touched."""
+        gone = self._wanted.keys() - set(topics)
+        self._wanted = dict.fromkeys(topics)
+        if gone:
+            symbols = _symbols(gone)
+            self._refusals.settle(gone)
+            self._silence.forget(symbols)
+            self._observer.given_up(symbols, self.name, self._wall_ms())
+        if self.connected:
+            self._outbox += self._subscriptions.want(self._askable())
 
     async def run(self) -> None:
         """Read for ever; raises what `classify` calls fatal."""
         async with aiohttp.ClientSession() as http:
             while True:
-                started = self._clock()
                 try:
                     await self._session(http)
                 except Exception as error:  # every failure is classified below
                     if classify(error) is not Failure.TRANSIENT:
                         raise
-                    await self._pause(error, self._clock() - started)
+                    await self._pause(error)
 
-    async def _pause(self, error: Exception, held: float) -> None:
-        cause = _cause(error)
+    async def _pause(self, error: Exception) -> None:
+        now, cause = self._clock(), cause_of(error)
+        granted = self._subscriptions.granted.intersection(self._wanted)
+        held = now - self._connected_at if self._settled else 0.0
+        if granted:
+            # What came after the last frame is in doubt, whenever the loss was noticed.
+            doubt_ms = int((now - self._life.last_heard) * 1000)
+            self._observer.lost(_symbols(granted), self.name, self._wall_ms() - doubt_ms, cause)
+        self._subscriptions, self._settled = Subscriptions(()), False
+        self._silence.pause()
         delay = self._backoff.next_delay(held)
         self._metrics.reconnects.labels(cause).inc()
         fields = {"cause": cause, "error": error, "held_s": held, "retry_in_s": delay}
-        log.warning("connection_lost", extra={"fields": fields})
+        self._log(logging.WARNING, "connection_lost", **fields)
         await asyncio.sleep(delay)
 
     async def _session(self, http: aiohttp.ClientSession) -> None:
-        ws = await self._connect(http)
-        now = self._clock()
-        self._life = Liveness(now, self._options.limits)
-        wanted = [topic for topic in self._topics if topic not in self.refused]
-        self._subscriptions = Subscriptions(wanted)
+        ws = await self._dialer.connect(http, self._options.connect_seconds, self.name)
+        self._connected_at = self._clock()
+        self._life = self._intake.life = Liveness(self._connected_at, self._options.limits)
+        self._subscriptions = Subscriptions(self._askable())
+        self._outbox = self._subscriptions.open_requests()
         self.connected = True
         try:
-            await self._ask(ws, self._subscriptions.open_requests())
             await first_of(self._read(ws), self._watch(ws))
         finally:
             self.connected = False
             await ws.close()
-
-    async def _connect(self, http: aiohttp.ClientSession) -> Socket:
-        try:
-            async with asyncio.timeout(self._options.connect_seconds):
-                ws = await http.ws_connect(
-                    self._options.url,
-                    timeout=aiohttp.ClientWSTimeout(ws_close=CLOSE_SECONDS),
-                    max_msg_size=HARD_FRAME_BYTES,
-                    decode_text=False,
-                )
-        except TimeoutError as error:
-            raise ConnectionLostError("connect_timeout") from error
-        except aiohttp.InvalidURL:
-            raise
-        except aiohttp.ClientError as error:
-            raise ConnectionLostError("connect_failed", str(error)[:200]) from error
-        log.info("connected", extra={"fields": {"url": self._options.url}})
-        return ws
 
     async def _ask(self, ws: Socket, requests: Sequence[bytes]) -> None:
         if requests:
@@ -169,8 +203,10 @@ class Feed:
             await self._take(ws, message.data)
 
     async def _watch(self, ws: Socket) -> None:
-        next_ping = self._clock()
+        next_ping = next_look = self._clock()
         while True:
+            requests, self._outbox = self._outbox, []
+            await self._ask(ws, requests)
             now = self._clock()
             cause = self._life.verdict(now)
             if cause is not None:
@@ -179,17 +215,38 @@ class Feed:
                 next_ping = now + self._options.ping_seconds
                 self._life.pinged(now)
                 await ws.send_frame(ping_request("ping"), aiohttp.WSMsgType.TEXT)
+            if now >= next_look:
+                next_look = now + LOOK_SECONDS
+                self._look(now)
             await asyncio.sleep(WATCH_SECONDS)
+
+    def _look(self, now: float) -> None:
+        """Find what is due: refused topics to ask for again, symbols that fell silent."""
+        if self._life.is_blocked:
+            return
+        if self._refusals.take_due(now):
+            self._outbox += self._subscriptions.want(self._askable())
+        silences = self._silence.check(self._reading_clock(now))
+        at_ms = self._wall_ms()
+        for silence in silences:
+            self._metrics.silences.inc()
+            self._log(
+                logging.WARNING, "symbol_silent", symbol=silence.symbol, quiet_s=silence.seconds
+            )
+            since_ms = at_ms - int(silence.seconds * 1000)
+            self._observer.silent(silence.symbol, self.name, since_ms, at_ms)
+        if silences and self._silence.accuses_connection(now):
+            raise ConnectionLostError("symbols_silent", f"{self._silence.silent} of them")
+        self._outbox += self._subscriptions.again([topic_of(one.symbol) for one in silences])
 
     async def _take(self, ws: Socket, raw: bytes) -> None:
         try:
             kind = classify_frame(raw)
         except ContractError as error:
-            self._metrics.frames.labels("bad").inc()
-            await self._bury([Rejected(raw, error)], self._wall_ms())
+            await self._intake.refuse(raw, error)
             return
         if kind is Signal.TRADES:
-            await self._take_trades(raw)
+            await self._intake.take_trades(raw)
         elif kind is Signal.PONG:
             self._metrics.frames.labels("pong").inc()
             self._life.ponged()
@@ -197,55 +254,46 @@ class Feed:
             self._metrics.frames.labels("ack").inc()
             await self._take_ack(ws, kind)
 
-    async def _take_trades(self, raw: bytes) -> None:
-        now_ms = self._wall_ms()
-        trades, rejected = parse_frame(raw, self._source, now_ms)
-        self._trade_frames.inc()
-        if trades:
-            self._metrics.received.inc(len(trades))
-            latency = (now_ms - trades[0].exchange_time) / 1000.0
-            self._metrics.exchange_latency.observe(max(0.0, latency))
-        for trade in trades:
-            while not self._sink.offer_trade(trade):
-                await self._wait_for_room()
-        if rejected:
-            await self._bury(rejected, now_ms)
-
-    async def _bury(self, rejected: Sequence[Rejected], now_ms: int) -> None:
-        """Put refused input among the dead letters."""
-        for item in rejected:
-            self._metrics.dead_letters.labels(item.error.reason).inc()
-            letter = dead_letter(
-                item.payload, source=self._name, component="ingest", error=item.error, now_ms=now_ms
-            )
-            while not self._sink.offer_dead_letter(letter):
-                await self._wait_for_room()
-
-    async def _wait_for_room(self) -> None:
-        """Read nothing until Kafka took some: the exchange's socket fills up instead of us."""
-        self._life.blocked(self._clock())
-        try:
-            await self._sink.room()
-        finally:
-            self._life.unblocked(self._clock())
-
     async def _take_ack(self, ws: Socket, ack: Ack) -> None:
-        subscriptions = self._subscriptions
-        known = set(subscriptions.refused)
-        await self._ask(ws, subscriptions.on_ack(ack))
-        for topic in subscriptions.refused.keys() - known:
-            self.refused[topic] = subscriptions.refused[topic]
-            log.error("topic_refused", extra={"fields": {"topic": topic, "ret_msg": ack.ret_msg}})
+        subscriptions, now = self._subscriptions, self._clock()
+        granted, refused = set(subscriptions.granted), set(subscriptions.refused)
+        requests = subscriptions.on_ack(ack)
+        self._note_granted(subscriptions.granted - granted, now)
+        for topic in subscriptions.refused.keys() - refused:
+            self._note_refused(topic, ack.ret_msg, now)
+        await self._ask(ws, requests)
         if subscriptions.awaited:
+            self._life.progressed(now)
             return
         self._life.answered()
-        if not subscriptions.granted:
-            raise NoTopicsLeftError(f"the exchange knows none of {len(self.refused)} topics")
-        log.info("subscribed", extra={"fields": {"topics": self.subscribed}})
+        self._settled = True
+        self._log(logging.INFO, "subscribed", topics=self.subscribed)
+
+    def _note_granted(self, topics: Iterable[str], now: float) -> None:
+        symbols = _symbols(topic for topic in topics if topic in self._wanted)
+        if symbols:
+            self._refusals.settle(map(topic_of, symbols))
+            self._silence.watch(symbols, self._reading_clock(now))
+            self._observer.subscribed(symbols, self.name, self._wall_ms())
+
+    def _note_refused(self, topic: str, text: str, now: float) -> None:
+        if topic not in self._wanted:
+            return
+        self._refusals.add(topic, text, now)
+        self._metrics.refusals.inc()
+        self._observer.refused(symbol_of(topic), self.name, self._wall_ms())
+        self._log(logging.ERROR, "topic_refused", topic=topic, ret_msg=text)
+
+    def _log(self, level: int, event: str, **fields: object) -> None:
+        log.log(level, event, extra={"fields": {"connection": self.name, **fields}})
+
+    def _askable(self) -> list[str]:
+        return [topic for topic in self._wanted if topic not in self._refusals.texts]
+
+    def _reading_clock(self, now: float) -> float:
+        """Give the time without what was spent waiting for Kafka."""
+        return now - self._life.blocked_seconds
 
 
-def _cause(error: Exception) -> str:
-    """Name the cause of a lost connection by one of a few words, fit for a metric label."""
-    if isinstance(error, ConnectionLostError):
-        return error.cause
-    return "refused" if isinstance(error, SubscriptionRefusedError) else "closed"
+def _symbols(topics: Iterable[str]) -> list[str]:
+    return [symbol_of(topic) for topic in topics]

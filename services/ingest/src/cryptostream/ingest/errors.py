@@ -2,7 +2,6 @@
 
 CryptostreamError
 ├── ConnectionLostError   the exchange is out of reach or the connection is dead (transient)
-├── NoTopicsLeftError     the exchange knows none of our topics (fatal)
 └── DeliveryError         Kafka will not take our messages (fatal)
 """
 
@@ -43,10 +42,6 @@ class ConnectionLostError(CryptostreamError):
         self.cause = cause
 
 
-class NoTopicsLeftError(CryptostreamError):
-    """The exchange refused every topic of a connection."""
-
-
 class DeliveryError(CryptostreamError):
     """Kafka will not take our messages, and trying on would lose them."""
 
@@ -66,6 +61,11 @@ def classify(error: BaseException) -> Failure:
             return Failure.TRANSIENT
         case _:
             return Failure.FATAL
+
+
+def cause_of(error: Exception) -> str:
+    """Name the cause of a lost connection by one of a few words, fit for a metric label."""
+    return str(getattr(error, "cause", "closed"))
 
 
 def _classify_kafka(error: KafkaError) -> Failure:

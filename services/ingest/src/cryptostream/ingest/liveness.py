@@ -33,10 +33,22 @@ class Liveness:
 
     def __init__(self, now: float, limits: Limits) -> None:
         self._limits = limits
+        #: How long the reader waited for Kafka in all, seconds.
+        self.blocked_seconds = 0.0
         self._heard = now
         self._ping_sent: float | None = None
         self._asked: float | None = None
         self._blocked: float | None = None
+
+    @property
+    def last_heard(self) -> float:
+        """When the last frame came."""
+        return self._heard
+
+    @property
+    def is_blocked(self) -> bool:
+        """Whether the reader waits for Kafka now."""
+        return self._blocked is not None
 
     def heard(self, now: float) -> None:
         """Note a frame of any kind."""
@@ -52,11 +64,20 @@ class Liveness:
         self._ping_sent = None
 
     def asked(self, now: float) -> None:
-        """Note subscription requests sent."""
+        """Note requests sent; earlier ones that are still unanswered keep their deadline."""
+        if self._asked is None:
+            self._asked = now
+
+    def progressed(self, now: float) -> None:
+        """Note an answer after which others are due: they come in order, one after the other."""
         self._asked = now
 
+    def awaits_since(self, now: float) -> float:
+        """Give the seconds for which an answer is due; 0 if none is."""
+        return 0.0 if self._asked is None else now - self._asked
+
     def answered(self) -> None:
-        """Note that every subscription request has its answer."""
+        """Note that every request has its answer."""
         self._asked = None
 
     def blocked(self, now: float) -> None:
@@ -69,6 +90,7 @@ class Liveness:
             return
         lost = now - self._blocked
         self._blocked = None
+        self.blocked_seconds += lost
         self._heard += lost
         if self._ping_sent is not None:
             self._ping_sent += lost

@@ -29,10 +29,22 @@ class Metrics:
             "records_failed_total", "Gaps and coverage reports that Kafka refused"
         )
         self.reconnects = self._counter("reconnects_total", "Connections given up", "cause")
+        self.attempts = self._counter("connections_total", "Connections begun")
+        self.refusals = self._counter("subscriptions_refused_total", "Topics refused, each time")
+        self.silences = self._counter("silences_total", "Symbols found silent, each time")
         self.waits = self._counter("queue_full_total", "Waits for room in Kafka's queue")
         self.connected = self._gauge("connected", "Open connections to the exchange")
         self.subscribed = self._gauge("subscribed_topics", "Topics that the exchange granted")
         self.refused = self._gauge("refused_topics", "Topics that the exchange doesn't know")
+        self.unanswered = self._gauge(
+            "unanswered_seconds", "For how long an answer to a subscription is due"
+        )
+        self.silent = self._gauge("silent_symbols", "Symbols that are silent now")
+        self.budget = self._gauge("connection_budget", "Connections left in this window")
+        self.members = self._gauge("members", "Live instances, this one included")
+        self.symbols = self._gauge("symbols", "Symbols that this instance reads")
+        self.listed = self._gauge("listed_symbols", "Symbols that all instances share")
+        self.loop_lag = self._gauge("loop_lag_seconds", "How late the loop's last beat was")
         self.ready = self._gauge("ready", "1 if /readyz says yes")
         self.queue_depth = self._gauge("queue_depth", "Messages not yet acknowledged by Kafka")
         self.exchange_latency = self._histogram(

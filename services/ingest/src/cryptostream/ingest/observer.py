@@ -37,3 +37,28 @@ class Observer(Protocol):
 
     def dropped(self, symbol: str, from_ms: int, to_ms: int, cause: str) -> None:
         """Trades of this interval were received and could not be delivered to Kafka."""
+
+
+class Deaf:
+    """Listens to nothing: for a connection whose interruptions nobody counts."""
+
+    def subscribed(self, symbols: Iterable[str], connection: str, at_ms: int) -> None:
+        """Pass it over."""
+
+    def lost(self, symbols: Iterable[str], connection: str, at_ms: int, cause: str) -> None:
+        """Pass it over."""
+
+    def refused(self, symbol: str, connection: str, at_ms: int) -> None:
+        """Pass it over."""
+
+    def given_up(self, symbols: Iterable[str], connection: str, at_ms: int) -> None:
+        """Pass it over."""
+
+    def received(self, trades: Sequence[Trade]) -> None:
+        """Pass it over."""
+
+    def silent(self, symbol: str, connection: str, since_ms: int, at_ms: int) -> None:
+        """Pass it over."""
+
+    def dropped(self, symbol: str, from_ms: int, to_ms: int, cause: str) -> None:
+        """Pass it over."""

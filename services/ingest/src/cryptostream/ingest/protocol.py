@@ -81,24 +81,44 @@ def in_chunks(topics: Sequence[str]) -> Iterator[Sequence[str]]:
         yield topics[start : start + MAX_ARGS_PER_REQUEST]
 
 
-def per_connection(topics: Iterable[str]) -> list[list[str]]:
-    """Spread the topics over as few connections as the limit on their length allows."""
-    groups: list[list[str]] = []
-    room = 0
-    for topic in topics:
-        if len(topic) > room:
+def per_connection(topics: Iterable[str], present: Sequence[Sequence[str]] = ()) -> list[list[str]]:
+    """Spread the topics over as few connections as the limit on their length allows.
+
+    Topics of `present` connections stay where they are, new ones go where there is room; a
+    connection that loses all its topics keeps its place, empty, so that the others keep theirs.
+    """
+    wanted = dict.fromkeys(topics)
+    groups = [[topic for topic in group if topic in wanted] for group in present]
+    placed = {topic for group in groups for topic in group}
+    rooms = [MAX_TOPIC_CHARS_PER_CONNECTION - sum(map(len, group)) for group in groups]
+    first = 0
+    for topic in wanted:
+        if topic in placed:
+            continue
+        while first < len(groups) and len(topic) > rooms[first]:
+            first += 1
+        if first == len(groups):
             groups.append([])
-            room = MAX_TOPIC_CHARS_PER_CONNECTION
-        groups[-1].append(topic)
-        room -= len(topic)
+            rooms.append(MAX_TOPIC_CHARS_PER_CONNECTION)
+        groups[first].append(topic)
+        rooms[first] -= len(topic)
     return groups
 
 
 def subscribe_request(req_id: str, topics: Sequence[str]) -> bytes:
     """Render a subscribe request; raises `ValueError` above `MAX_ARGS_PER_REQUEST` topics."""
+    return _request(req_id, "subscribe", topics)
+
+
+def unsubscribe_request(req_id: str, topics: Sequence[str]) -> bytes:
+    """Render an unsubscribe request; raises `ValueError` above `MAX_ARGS_PER_REQUEST` topics."""
+    return _request(req_id, "unsubscribe", topics)
+
+
+def _request(req_id: str, op: str, topics: Sequence[str]) -> bytes:
     if not 0 < len(topics) <= MAX_ARGS_PER_REQUEST:
         raise ValueError(f"a request takes 1 to {MAX_ARGS_PER_REQUEST} topics, got {len(topics)}")
-    return msgspec.json.encode({"req_id": req_id, "op": "subscribe", "args": topics})
+    return msgspec.json.encode({"req_id": req_id, "op": op, "args": topics})
 
 
 def ping_request(req_id: str) -> bytes:

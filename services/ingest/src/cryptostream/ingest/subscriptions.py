@@ -2,24 +2,45 @@
 
 An acknowledgement names its request only, and one bad topic refuses the whole request. So a
 refused request of several topics is asked again topic by topic, which singles the bad one out.
+What is wanted may change at any time, also while requests are on their way: every answer is
+followed by the requests that still separate what is granted from what is wanted.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from itertools import count
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from cryptostream.contracts.errors import CryptostreamError, Failure
-from cryptostream.ingest.protocol import Ack, Refusal, in_chunks, refusal, subscribe_request
+from cryptostream.ingest.protocol import (
+    Ack,
+    Refusal,
+    in_chunks,
+    refusal,
+    subscribe_request,
+    unsubscribe_request,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
+
+#: A symbol that the exchange doesn't know today may be listed soon: asked again ever later.
+RETRY_SECONDS: Final = 300.0
+RETRY_CAP_SECONDS: Final = 3600.0
 
 
 class SubscriptionRefusedError(CryptostreamError):
     """The exchange refused a topic for a reason that may pass."""
 
     failure = Failure.TRANSIENT
+    cause = "refused"
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    op: str
+    topics: Sequence[str]
 
 
 class Subscriptions:
@@ -33,8 +54,8 @@ class Subscriptions:
     def __init__(self, topics: Iterable[str]) -> None:
         self.granted: set[str] = set()
         self.refused: dict[str, str] = {}
-        self._topics = tuple(topics)
-        self._asked: dict[str, Sequence[str]] = {}
+        self._wanted = dict.fromkeys(topics)
+        self._asked: dict[str, _Request] = {}
         self._req_ids = count(1)
 
     @property
@@ -48,23 +69,51 @@ class Subscriptions:
         return len(self._asked)
 
     def open_requests(self) -> list[bytes]:
-        """Render the requests that open the connection's subscriptions."""
-        return [self._ask(chunk) for chunk in in_chunks(self._topics)]
+        """Render the requests that bring what is granted to what is wanted."""
+        busy = {topic for request in self._asked.values() for topic in request.topics}
+        busy.update(self.refused)
+        more = [t for t in self._wanted if t not in self.granted and t not in busy]
+        less = sorted(self.granted - self._wanted.keys() - busy)
+        asked = [self._ask("unsubscribe", chunk) for chunk in in_chunks(less)]
+        return asked + [self._ask("subscribe", chunk) for chunk in in_chunks(more)]
+
+    def want(self, topics: Collection[str]) -> list[bytes]:
+        """Change what is wanted and give the requests that follow.
+
+        Topics that were refused are asked for again if they are among the wanted ones.
+        """
+        self._wanted = dict.fromkeys(topics)
+        self.refused.clear()
+        return self.open_requests()
+
+    def again(self, topics: Collection[str]) -> list[bytes]:
+        """Leave these granted topics and ask for them anew, once the exchange let go of them."""
+        granted = sorted(self.granted.intersection(topics))
+        busy = {topic for request in self._asked.values() for topic in request.topics}
+        return [
+            self._ask("unsubscribe", chunk)
+            for chunk in in_chunks([topic for topic in granted if topic not in busy])
+        ]
 
     def on_ack(self, ack: Ack) -> list[bytes]:
         """Take an answer in and give the requests that follow from it.
 
         Raises `SubscriptionRefusedError` if a topic was refused for a reason that may pass.
         """
-        topics = self._asked.pop(ack.req_id, ())
-        if ack.success:
-            self.granted.update(topics)
+        request = self._asked.pop(ack.req_id, None)
+        if request is None:
             return []
-        if len(topics) > 1:
-            return [self._ask([topic]) for topic in topics]
-        for topic in topics:
-            self._settle(topic, ack.ret_msg)
-        return []
+        if request.op == "unsubscribe":
+            # Refused or not, we are rid of them: what was not subscribed can't be left.
+            self.granted.difference_update(request.topics)
+        elif ack.success:
+            self.granted.update(request.topics)
+        elif len(request.topics) > 1:
+            wanted = [topic for topic in request.topics if topic in self._wanted]
+            return [self._ask("subscribe", [topic]) for topic in wanted] + self.open_requests()
+        else:
+            self._settle(request.topics[0], ack.ret_msg)
+        return self.open_requests()
 
     def _settle(self, topic: str, ret_msg: str) -> None:
         match refusal(ret_msg):
@@ -75,7 +124,38 @@ class Subscriptions:
             case Refusal.OTHER:
                 raise SubscriptionRefusedError(f"{topic} was refused: {ret_msg[:200]!r}")
 
-    def _ask(self, topics: Sequence[str]) -> bytes:
-        req_id = f"subscribe-{next(self._req_ids)}"
-        self._asked[req_id] = topics
-        return subscribe_request(req_id, topics)
+    def _ask(self, op: str, topics: Sequence[str]) -> bytes:
+        req_id = f"{op}-{next(self._req_ids)}"
+        self._asked[req_id] = _Request(op, topics)
+        render = subscribe_request if op == "subscribe" else unsubscribe_request
+        return render(req_id, topics)
+
+
+class Refusals:
+    """The topics that the exchange refused, over all connections of a feed, and when to retry."""
+
+    def __init__(self) -> None:
+        self.texts: dict[str, str] = {}
+        self._times: dict[str, int] = {}
+        self._due: dict[str, float] = {}
+
+    def add(self, topic: str, text: str, now: float) -> None:
+        """Note a refusal; `now` is seconds of a monotonic clock."""
+        times = self._times.get(topic, 0)
+        self.texts[topic] = text
+        self._times[topic] = times + 1
+        self._due[topic] = now + min(RETRY_CAP_SECONDS, RETRY_SECONDS * 2.0 ** min(times, 32))
+
+    def take_due(self, now: float) -> list[str]:
+        """Give the topics to ask for again, and count them as refused no longer."""
+        due = [topic for topic, at in self._due.items() if at <= now]
+        for topic in due:
+            del self._due[topic], self.texts[topic]
+        return due
+
+    def settle(self, topics: Iterable[str]) -> None:
+        """Forget the refusals of topics that were granted or are wanted no more."""
+        for topic in topics:
+            self.texts.pop(topic, None)
+            self._times.pop(topic, None)
+            self._due.pop(topic, None)
