@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
+from cryptostream.contracts.errors import ContractError
 from cryptostream.contracts.features import FEATURES_HASH
-from cryptostream.contracts.indices import candle_id, index_name
+from cryptostream.contracts.indices import Kind, candle_id, index_name
+from cryptostream.contracts.messages import Alert, DeadLetter, Gap, encode
+from cryptostream.contracts.trade import check_time
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,6 +29,8 @@ _CANDLE: Final = (
     "exchange", "category", "symbol", "interval", "start", "open", "high", "low", "close",
     "volume", "turnover", "trades", "buy_volume", "sell_volume",
 )  # fmt: skip
+#: Elasticsearch refuses a whole bulk for one longer id.
+MAX_ID_BYTES: Final = 512
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +71,34 @@ def candle_action(row: Mapping[str, Any]) -> Action:
         row["exchange"], row["category"], row["symbol"], row["interval"], row["start"]
     )
     return _action("index", index_name("candles", row["start"]), identity, document)
+
+
+def gap_action(gap: Gap) -> Action:
+    """Write a gap's document whole; the last telling counts. Raises `ContractError`."""
+    return _message_action("gaps", gap, gap.gap_id, gap.from_time)
+
+
+def alert_action(alert: Alert) -> Action:
+    """Write an alert's document; raises `ContractError`."""
+    return _message_action("alerts", alert, alert.alert_id, alert.time)
+
+
+def dead_letter_action(letter: DeadLetter, identity: str) -> Action:
+    """Write a dead letter's document; its place in Kafka is its identity.
+
+    Raises `ContractError`.
+    """
+    return _message_action("dead-letters", letter, identity, letter.time)
+
+
+def _message_action(
+    kind: Kind, message: Gap | Alert | DeadLetter, identity: str, time_ms: int
+) -> Action:
+    check_time("time", time_ms)
+    if not 0 < len(identity.encode()) <= MAX_ID_BYTES:
+        raise ContractError("bad_id", f"the id was {identity[:80]!r}, must have 1 to 512 bytes")
+    header = orjson.dumps({"index": {"_index": index_name(kind, time_ms), "_id": identity}})
+    return Action(header + b"\n", encode(message) + b"\n")
 
 
 def _action(kind: str, index: str, identity: str, document: dict[str, Any]) -> Action:

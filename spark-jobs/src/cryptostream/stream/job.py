@@ -1,4 +1,7 @@
-"""The job: two queries over the trades topics, started, watched and stopped together."""
+"""The job: its queries, started, watched and stopped together.
+
+Two read the trades topics, one the topics of gaps, alerts and dead letters.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,12 @@ from cryptostream.stream.bulk import BulkWriter
 from cryptostream.stream.candles import CandlesQuery
 from cryptostream.stream.dead_letters import DeadLetters
 from cryptostream.stream.journal import Journal
+from cryptostream.stream.messages import (
+    MAX_MESSAGES,
+    MESSAGES_COLUMNS,
+    MESSAGES_TOPICS,
+    MessagesQuery,
+)
 from cryptostream.stream.predictor import Predictor
 from cryptostream.stream.progress import OffsetCommitter, Progress
 from cryptostream.stream.records import COLUMNS
@@ -29,6 +38,7 @@ if TYPE_CHECKING:
 
     from pyspark.sql import DataFrame, SparkSession
     from pyspark.sql.streaming.query import StreamingQuery
+    from pyspark.sql.streaming.readwriter import DataStreamReader
 
     from cryptostream.contracts.settings import ElasticsearchSettings, KafkaSettings
     from cryptostream.stream.settings import StreamSettings
@@ -37,6 +47,9 @@ log = logging.getLogger(__name__)
 
 TRADES: Final = "trades"
 CANDLES: Final = "candles"
+MESSAGES: Final = "messages"
+#: Nobody waits for them at the page, and an idle look costs next to nothing this seldom.
+MESSAGES_TRIGGER: Final = "5 seconds"
 STOP_SECONDS: Final = 8.0
 #: Spark keeps the progress of the last 20 batches; none is as quick as 50 ms.
 LOOK_SECONDS: Final = 1.0
@@ -102,7 +115,7 @@ class Job:
         committer = OffsetCommitter(self._kafka.bootstrap_servers, self._settings.consumer_group)
         progress = Progress(committer, lag_query=TRADES)
         warm_up(self._spark)
-        queries = [self._start_trades(), self._start_candles()]
+        queries = [self._start_trades(), self._start_candles(), self._start_messages()]
         ready.set()
         while not stop.wait(LOOK_SECONDS):
             progress.look(queries)
@@ -158,18 +171,39 @@ class Job:
             .start()
         )
 
+    def _start_messages(self) -> StreamingQuery:
+        query = MessagesQuery(writer=BulkWriter(connect(self._elasticsearch)))
+        self._pool(MESSAGES)
+        return (
+            self._source(without_codegen(self._spark), limit=MAX_MESSAGES)
+            .option("subscribe", ",".join(MESSAGES_TOPICS))
+            .load()
+            .select(*MESSAGES_COLUMNS)
+            .coalesce(1)
+            .writeStream.queryName(MESSAGES)
+            .option("checkpointLocation", str(self._checkpoint / MESSAGES))
+            .trigger(processingTime=MESSAGES_TRIGGER)
+            .foreachBatch(query.process)
+            .start()
+        )
+
     def _records(self, spark: SparkSession) -> DataFrame:
         return (
-            spark.readStream.format("kafka")
-            .option("kafka.bootstrap.servers", self._kafka.bootstrap_servers)
+            self._source(spark, limit=self._settings.max_offsets_per_trigger)
             .option("subscribePattern", self._settings.topics_pattern)
-            .option("startingOffsets", "earliest")
-            # A topic that lost what was not read yet must stop the stream, not shorten it.
-            .option("failOnDataLoss", "true")
-            .option("maxOffsetsPerTrigger", self._settings.max_offsets_per_trigger)
             .load()
             .withColumn("kafka_time", F.unix_millis("timestamp"))
             .coalesce(self._settings.read_tasks)
+        )
+
+    def _source(self, spark: SparkSession, *, limit: int) -> DataStreamReader:
+        return (
+            spark.readStream.format("kafka")
+            .option("kafka.bootstrap.servers", self._kafka.bootstrap_servers)
+            .option("startingOffsets", "earliest")
+            # A topic that lost what was not read yet must stop the stream, not shorten it.
+            .option("failOnDataLoss", "true")
+            .option("maxOffsetsPerTrigger", limit)
         )
 
     def _pool(self, name: str) -> None:

@@ -25,6 +25,9 @@ PREDICTIONS: Final = Counter(
     _name("predictions_total"), "Trades by the reason of their prediction; ok has one", ["reason"]
 )
 CANDLES: Final = Counter(_name("candles_total"), "Candle documents written")
+MESSAGES: Final = Counter(
+    _name("messages_total"), "Gaps, alerts and dead letters to index, by result", ["result"]
+)
 DEAD_LETTERS: Final = Counter(_name("dead_letters_total"), "Records refused", ["reason"])
 BULK_RETRIES: Final = Counter(_name("bulk_retries_total"), "Documents sent to a bulk again")
 BATCH_SECONDS: Final = Histogram(
