@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any, Final, Literal
 
-Kind = Literal["trades", "candles", "alerts", "gaps", "dead-letters"]
+Kind = Literal["trades", "candles", "alerts", "gaps", "dead-letters", "truth"]
 PREFIX: Final = "crypto"
 TRADES_INDICES: Final = f"{PREFIX}-trades-*"
 CANDLES_INDICES: Final = f"{PREFIX}-candles-*"
@@ -136,6 +136,25 @@ _PROPERTIES: Final[dict[Kind, dict[str, Any]]] = {
         "truncated": _BOOLEAN,
         "time": _DATE,
         "v": {"type": "byte"},
+    },
+    # What the audit found for one minute and one group of symbols.
+    "truth": {
+        "exchange": _KEYWORD,
+        "category": _KEYWORD,
+        "start": _DATE,
+        "group": _KEYWORD,
+        "measured": _DATE,
+        **dict.fromkeys(("match", "quiet", "diverged", "miss", "extra"), _LONG),
+        "share": _DOUBLE,
+        "worst": {
+            "properties": {
+                "symbol": _KEYWORD,
+                "result": _KEYWORD,
+                "field": _KEYWORD,
+                "divergence": _DOUBLE,
+            }
+        },
+        "v": {"type": "byte", "index": False},
     },
 }
 
