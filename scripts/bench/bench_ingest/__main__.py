@@ -195,6 +195,8 @@ def endure(given: argparse.Namespace, place: Place, bench: Bench) -> dict[str, A
             case = Case(name, rate * seconds, USUAL_PER_FRAME, rate)
             result = bench.flow(case, program, records)
             say(f"{name}, {rate:,}/s for {seconds} s", result)
+            if result.lost:
+                sys.stderr.write(f"{program.last_words()}\n")
             told[f"{name}_per_s"] = round(result.per_second)
             told[f"{name}_cores"] = round(result.cpu_seconds / result.seconds, 2)
             told["lost"] += result.lost

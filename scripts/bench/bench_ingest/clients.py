@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 MEBIBYTE: Final = 2**20
+LOG_CHARS: Final = 3_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +80,12 @@ class Running:
     def check(self) -> None:
         """Raise `RuntimeError` with the end of its log if the process has ended."""
         if self._process.poll() is not None:
-            tail = self._log.read_text(errors="replace")[-3_000:]
-            raise RuntimeError(f"a client ended with status {self._process.returncode}:\n{tail}")
+            status = self._process.returncode
+            raise RuntimeError(f"a client ended with status {status}:\n{self.last_words()}")
+
+    def last_words(self) -> str:
+        """Give the end of its log."""
+        return self._log.read_text(errors="replace")[-LOG_CHARS:]
 
 
 @contextmanager

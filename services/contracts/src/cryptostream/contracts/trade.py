@@ -71,10 +71,25 @@ class Trade(msgspec.Struct, frozen=True, gc=False):
 
     def __post_init__(self) -> None:
         """Hold every field to its contract; msgspec runs this after decoding too."""
-        # One match for the four parts: the separator is not among their characters.
-        parts = f"{self.exchange}:{self.category}:{self.symbol}:{self.trade_id}"
-        if _IDENTITY.fullmatch(parts) is None:
-            check_identity(self.exchange, self.category, self.symbol, self.trade_id)
+        # One look at everything: a check per field would cost more than decoding the trade.
+        text = (
+            f"{self.exchange}:{self.category}:{self.symbol}:{self.trade_id}"
+            f":{self.price}:{self.size}"
+        )
+        if not (
+            _SOUND(text)
+            and MIN_TIME_MS <= self.trade_time <= MAX_TIME_MS
+            and MIN_TIME_MS <= self.exchange_time <= MAX_TIME_MS
+            and MIN_TIME_MS <= self.ingest_time <= MAX_TIME_MS
+            and 0 <= self.seq <= MAX_SEQ
+            and len(self.shard) <= MAX_SHARD_CHARS
+            and self.v == TRADE_VERSION
+        ):
+            self._check_each()
+
+    def _check_each(self) -> None:
+        """Name the field that breaks the contract, if one does: `_SOUND` asks for more."""
+        check_identity(self.exchange, self.category, self.symbol, self.trade_id)
         check_number("price", self.price)
         check_number("size", self.size)
         check_time("trade_time", self.trade_time)
@@ -122,7 +137,11 @@ def check_time(field: str, time_ms: int) -> None:
 
 _SAFE: Final = r"[A-Za-z0-9_.@+-]{1,64}"
 _PART: Final = re.compile(_SAFE)
-_IDENTITY: Final = re.compile(f"{_SAFE}:{_SAFE}:{_SAFE}:{_SAFE}")
+#: A number that can't but lie in [MIN_NUMBER, MAX_NUMBER]: at most 15 digits on either side of
+#: the point, and one of them no zero. Others may be sound too; they are looked at one by one.
+_USUAL: Final = r"(?=[0.]*[1-9])[0-9]{1,15}(?:\.[0-9]{1,15})?"
+#: The separator is not among the parts' characters, so one match serves for all.
+_SOUND: Final = re.compile(f"{_SAFE}:{_SAFE}:{_SAFE}:{_SAFE}:{_USUAL}:{_USUAL}").fullmatch
 _DECIMAL: Final = re.compile(r"[0-9]+(?:\.[0-9]*)?|\.[0-9]+")
 _ENCODER: Final = msgspec.json.Encoder()
 _DECODER: Final = msgspec.json.Decoder(Trade)
