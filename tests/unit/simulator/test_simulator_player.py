@@ -10,9 +10,11 @@ import numpy as np
 from cryptostream.simulator.hub import Hub, Subscriber
 from cryptostream.simulator.instruments import UNIVERSE
 from cryptostream.simulator.ledger import Ledger
+from cryptostream.simulator.outlet import Outlet
 from cryptostream.simulator.player import MAX_BEHIND_MS, MAX_ORDERS_PER_RELEASE, Player
 from cryptostream.simulator.protocol import Session
 from cryptostream.simulator.tape import Tape
+from cryptostream.simulator.turmoil import Turmoil
 
 if TYPE_CHECKING:
     import asyncio
@@ -82,7 +84,9 @@ class World:
         self.instruments = UNIVERSE[:2]
         self.ledger = Ledger(self.instruments, max_trades=100_000)
         self.hub = Hub(send_buffer_bytes=1000)
-        self.player = Player(Orders(offsets, fills), self.instruments, self.ledger, self.hub)
+        self.turmoil = Turmoil(self.hub, seed=1)
+        self.outlet = Outlet(self.ledger, self.hub, self.turmoil)
+        self.player = Player(Orders(offsets, fills), self.instruments, self.outlet)
 
     def listen(self, *symbols: str, unread: int = 0) -> Pipe:
         """Connect a subscriber of the symbols."""

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cryptostream.simulator.protocol import MAX_TOPIC_CHARS, Answer, Session, answer
+from cryptostream.simulator.protocol import Answer, Limits, Session, answer
 
 SYMBOLS = {"BTCUSDT", "ETHUSDT", *(f"X{number}USDT" for number in range(2_000))}
 CONN_ID = "d9avrj8i70nu0j2a80n0-9cfc4"
@@ -110,7 +110,7 @@ def test_a_connection_holds_21000_characters_of_topics() -> None:
     session, number = fresh(), 0
     while True:
         topics = [f"publicTrade.X{at}USDT" for at in range(number, number + 10)]
-        if session.topic_chars + sum(map(len, topics)) > MAX_TOPIC_CHARS:
+        if session.topic_chars + sum(map(len, topics)) > Limits().topic_chars:
             break
         assert ask(session, op="subscribe", args=topics).added
         number += 10

@@ -5,7 +5,9 @@ Imports run from left to right:
     instruments, tape -> arrivals -> market          tapes out of a seeded model
     instruments, tape -> dumps -> replay             tapes out of recorded trades
     instruments, tape -> ledger -> klines -> rest    the truth of what was sent; Bybit's REST
-    frames, protocol                                 Bybit's WebSocket, as pure functions
-    hub -> player                                    who listens, and the clock's orders
-    server -> __main__                               sockets and wiring
+    ledger -> exports                                the same as daily dumps
+    frames, protocol, gate                           Bybit's WebSocket, as pure functions
+    hub, faults -> turmoil -> tamper                 who listens, and what goes wrong
+    outlet -> player -> simulation                   the clock's orders, and all of it together
+    control -> server -> listen -> __main__          sockets and wiring
 """

@@ -3,30 +3,23 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
 import logging
 import signal
 import sys
-import time
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-from aiohttp import web
 
 from cryptostream.contracts.errors import CryptostreamError, SettingsError
 from cryptostream.contracts.logs import configure_logging
 from cryptostream.contracts.settings import load_settings
+from cryptostream.simulator.faults import read_script
 from cryptostream.simulator.generate import START_MS, generate
-from cryptostream.simulator.hub import Hub
-from cryptostream.simulator.instruments import Instrument, choose_instruments
-from cryptostream.simulator.ledger import Ledger
+from cryptostream.simulator.instruments import choose_instruments
+from cryptostream.simulator.listen import listen, make_tls
 from cryptostream.simulator.market import Market
-from cryptostream.simulator.player import Player
-from cryptostream.simulator.replay import Replay, read_dumps, replay_instruments
-from cryptostream.simulator.server import Simulation, make_app
+from cryptostream.simulator.server import make_app
 from cryptostream.simulator.settings import SimulatorSettings, split_names
-
-if TYPE_CHECKING:
-    from cryptostream.simulator.tape import Feed
+from cryptostream.simulator.simulation import build
 
 log = logging.getLogger(__name__)
 USAGE_EXIT = 2
@@ -83,59 +76,14 @@ def _serve(settings: SimulatorSettings) -> int:
     configure_logging(settings.log_level)
     # Until the server takes the signal over, while files are read, it must end cleanly as well.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    simulation = _simulate(settings)
+    script = read_script(Path(settings.faults)) if settings.faults else []
+    simulation = build(settings, script)
+    tls = make_tls(settings.tls_dir) if settings.tls_port else None
     fields = {"host": settings.host, "port": settings.port, "mode": simulation.mode}
-    log.info("serving", extra={"fields": fields})
-    try:
-        web.run_app(
-            make_app(simulation),
-            host=settings.host,
-            port=settings.port,
-            access_log=None,
-            print=None,
-            shutdown_timeout=2.0,
-        )
-    except OSError as error:
-        raise SettingsError(
-            f"Can't listen on {settings.host}:{settings.port}: {error.strerror}; "
-            "set SIMULATOR_PORT to a free port"
-        ) from error
+    log.info("serving", extra={"fields": fields | {"tls_port": settings.tls_port}})
+    asyncio.run(listen(make_app(simulation), settings, tls))
     log.info("stopped")
     return 0
-
-
-def _simulate(settings: SimulatorSettings) -> Simulation:
-    """Build what is served; recorded files are read and checked here, before a port is open."""
-    start_ms = time.time_ns() // 1_000_000
-    instruments, feed = _feed(settings, start_ms)
-    ledger, hub = Ledger(instruments, settings.ledger_max), Hub(settings.send_buffer_bytes)
-    return Simulation(
-        mode="replay" if settings.paths else "market",
-        seed=settings.seed,
-        start_grace_seconds=settings.start_grace_seconds,
-        ledger=ledger,
-        hub=hub,
-        player=Player(feed, instruments, ledger, hub),
-    )
-
-
-def _feed(settings: SimulatorSettings, start_ms: int) -> tuple[tuple[Instrument, ...], Feed]:
-    """Choose between recorded trades and the market model."""
-    if settings.paths:
-        dumps = read_dumps(settings.paths, settings.names)
-        instruments = replay_instruments(dumps)
-        return instruments, Replay(
-            dumps, instruments, speed=settings.speed, seed=settings.seed, start_ms=start_ms
-        )
-    instruments = choose_instruments(settings.names)
-    return instruments, Market(
-        instruments,
-        rate=settings.rate,
-        speed=settings.speed,
-        seed=settings.seed,
-        start_ms=start_ms,
-        impact=settings.impact,
-    )
 
 
 if __name__ == "__main__":

@@ -13,8 +13,10 @@ from cryptostream.simulator.tape import BUY, Order
 #: A bigger match is split into several messages with the same `seq` (Bybit, 2025-08-05).
 MAX_TRADES_PER_FRAME: Final = 1024
 TOPIC_PREFIX: Final = "publicTrade."
-#: A close frame with code 1001 (RFC 6455, 7.4.1).
-GOING_AWAY_FRAME: Final = b"\x88\x02" + (1001).to_bytes(2, "big")
+#: Close codes of a server that goes away, and of one that is restarted (RFC 6455, 7.4.1; IANA).
+CLOSE_GOING_AWAY: Final = 1001
+CLOSE_RESTART: Final = 1012
+_CLOSE_FINAL: Final = 0x88
 _TEXT_FINAL: Final = 0x81
 _LENGTH_16: Final = 126
 _LENGTH_64: Final = 127
@@ -51,3 +53,8 @@ def text_frame(payload: bytes) -> bytes:
     if size < 1 << 16:
         return bytes((_TEXT_FINAL, _LENGTH_16)) + size.to_bytes(2, "big") + payload
     return bytes((_TEXT_FINAL, _LENGTH_64)) + size.to_bytes(8, "big") + payload
+
+
+def close_frame(code: int) -> bytes:
+    """Give a close frame without a reason."""
+    return bytes((_CLOSE_FINAL, 2)) + code.to_bytes(2, "big")

@@ -1,4 +1,4 @@
-"""Candles of one minute, computed exactly from the ledger."""
+"""Candles computed exactly from the ledger."""
 
 from __future__ import annotations
 
@@ -12,6 +12,11 @@ if TYPE_CHECKING:
     from cryptostream.simulator.ledger import Book, Entry
 
 MINUTE_MS: Final = 60_000
+#: Bybit's names of the intervals given here.
+INTERVALS: Final = {
+    **{str(minutes): minutes * MINUTE_MS for minutes in (1, 3, 5, 15, 30, 60)},
+    "D": 24 * 60 * MINUTE_MS,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,26 +32,28 @@ class Kline:
     turnover: int
 
 
-def klines(book: Book, *, start_ms: int, end_ms: int, limit: int) -> list[Kline]:
-    """Give the minutes that begin within [start_ms, end_ms], newest first, at most `limit`.
+def klines(
+    book: Book, *, start_ms: int, end_ms: int, limit: int, span_ms: int = MINUTE_MS
+) -> list[Kline]:
+    """Give the candles that begin within [start_ms, end_ms], newest first, at most `limit`.
 
-    Like on the exchange a minute without trades is flat at the close before it; there is none
-    before the first trade.
+    Like on the exchange one without trades is flat at the close before it; there is none
+    before the first trade. Spans divide a day, so they begin at multiples of theirs since 1970.
     """
     first = book.first_time()
     if first is None:
         return []
-    first_minute = _floor(first)
-    begin = max(-(-start_ms // MINUTE_MS) * MINUTE_MS, first_minute)
-    end = _floor(end_ms)
-    begin = max(begin, end - (limit - 1) * MINUTE_MS)
+    first_start = _floor(first, span_ms)
+    begin = max(-(-start_ms // span_ms) * span_ms, first_start)
+    end = _floor(end_ms, span_ms)
+    begin = max(begin, end - (limit - 1) * span_ms)
     traded: dict[int, Kline] = {}
-    entries = book.between(begin, end + MINUTE_MS)
-    for minute, group in groupby(entries, key=lambda entry: _floor(entry.time_ms)):
-        traded[minute] = _kline(minute, list(group))
+    entries = book.between(begin, end + span_ms)
+    for start, group in groupby(entries, key=lambda entry: _floor(entry.time_ms, span_ms)):
+        traded[start] = _kline(start, list(group))
     found, close = [], book.last_price_before(begin)
-    for minute in range(begin, end + MINUTE_MS, MINUTE_MS):
-        kline = traded.get(minute) or Kline(minute, close, close, close, close, 0, 0)
+    for start in range(begin, end + span_ms, span_ms):
+        kline = traded.get(start) or Kline(start, close, close, close, close, 0, 0)
         close = kline.close
         found.append(kline)
     return found[::-1]
@@ -65,10 +72,10 @@ def kline_row(kline: Kline, book: Book) -> list[str]:
     ]
 
 
-def _kline(minute: int, entries: list[Entry]) -> Kline:
+def _kline(start: int, entries: list[Entry]) -> Kline:
     prices = [entry.price for entry in entries]
     return Kline(
-        start=minute,
+        start=start,
         open=prices[0],
         high=max(prices),
         low=min(prices),
@@ -78,5 +85,5 @@ def _kline(minute: int, entries: list[Entry]) -> Kline:
     )
 
 
-def _floor(time_ms: int) -> int:
-    return time_ms // MINUTE_MS * MINUTE_MS
+def _floor(time_ms: int, span_ms: int) -> int:
+    return time_ms // span_ms * span_ms

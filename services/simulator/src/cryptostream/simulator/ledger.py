@@ -10,7 +10,7 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_left
 from collections import deque
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
 
@@ -72,6 +72,7 @@ class Book:
         self.instrument = instrument
         self.made = 0
         self.sent = 0
+        self.last_ms = 0
         self._chunks: deque[_Chunk] = deque([_Chunk()])
 
     def append(self, order: Order, *, sent: bool) -> bool:
@@ -88,6 +89,7 @@ class Book:
         chunk.seqs.extend([order.seq] * count)
         flags = (_BUY if order.side == BUY else 0) | (_SENT if sent else 0)
         chunk.flags.extend([flags | _RPI if rpi else flags for rpi in order.rpi])
+        self.last_ms = order.time_ms
         self.made += count
         self.sent += count if sent else 0
         return begun
@@ -134,11 +136,22 @@ class Book:
         """Give the sent trades as NDJSON, one bounded piece per chunk."""
         for chunk in tuple(self._chunks):
             yield b"".join(
-                self._line(chunk.entry(at)) for at in range(len(chunk)) if chunk.flags[at] & _SENT
+                msgspec.json.encode(self._row(chunk.entry(at))) + b"\n"
+                for at in range(len(chunk))
+                if chunk.flags[at] & _SENT
             )
 
-    def _line(self, entry: Entry) -> bytes:
-        row = {
+    def all_lines(self) -> Iterator[bytes]:
+        """Give all trades made as NDJSON, each with whether it was sent."""
+        for chunk in tuple(self._chunks):
+            entries = (chunk.entry(at) for at in range(len(chunk)))
+            yield b"".join(
+                msgspec.json.encode(self._row(entry) | {"sent": entry.sent}) + b"\n"
+                for entry in entries
+            )
+
+    def _row(self, entry: Entry) -> dict[str, Any]:
+        return {
             "symbol": self.instrument.symbol,
             "trade_id": str(entry.trade_id),
             "price": decimal_text(entry.price, self.instrument.price_decimals),
@@ -146,7 +159,6 @@ class Book:
             "side": "buy" if entry.side == BUY else "sell",
             "trade_time": entry.time_ms,
         }
-        return msgspec.json.encode(row) + b"\n"
 
 
 class Ledger:
@@ -155,11 +167,27 @@ class Ledger:
     Args:
         instruments: what is traded.
         max_trades: how many trades are held at most, give or take one chunk per symbol.
+
+    Attributes:
+        books: of every symbol that is or was traded.
+        listed: the books of those traded now.
     """
 
     def __init__(self, instruments: tuple[Instrument, ...], max_trades: int) -> None:
         self.books = {i.symbol: Book(i) for i in instruments}
+        self.listed = dict(self.books)
         self._max_trades = max_trades
+
+    def enlist(self, instrument: Instrument) -> bool:
+        """Trade an instrument, from now on or again; tell whether it is new here."""
+        new = instrument.symbol not in self.books
+        book = self.books.setdefault(instrument.symbol, Book(instrument))
+        self.listed[instrument.symbol] = book
+        return new
+
+    def delist(self, symbol: str) -> bool:
+        """Trade a symbol no longer, and keep its book; tell whether it was traded."""
+        return self.listed.pop(symbol, None) is not None
 
     def bound(self) -> None:
         """Hold the bound; to be called whenever a book has begun a chunk."""

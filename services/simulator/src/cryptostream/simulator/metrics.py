@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
     from cryptostream.simulator.hub import Hub
     from cryptostream.simulator.ledger import Ledger
-    from cryptostream.simulator.player import Player
+    from cryptostream.simulator.player import Ensemble
 
 
 class _Collector:
-    def __init__(self, ledger: Ledger, hub: Hub, player: Player) -> None:
+    def __init__(self, ledger: Ledger, hub: Hub, player: Ensemble) -> None:
         self._ledger, self._hub, self._player = ledger, hub, player
 
     def collect(self) -> Iterator[Metric]:
@@ -39,7 +39,7 @@ class _Collector:
             yield GaugeMetricFamily(metric("simulator", name), text, value=value)
 
 
-def render_metrics(ledger: Ledger, hub: Hub, player: Player) -> bytes:
+def render_metrics(ledger: Ledger, hub: Hub, player: Ensemble) -> bytes:
     """Write the metrics in Prometheus' text format."""
     registry = CollectorRegistry()
     registry.register(_Collector(ledger, hub, player))

@@ -1,4 +1,4 @@
-"""Plays a feed by the clock: each order goes out when it is due, into ledger and hub.
+"""Plays a feed by the clock: each order goes out when it is due.
 
 Pure but for its collaborators: the time is an argument, epoch milliseconds.
 """
@@ -7,13 +7,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from cryptostream.simulator.frames import trade_messages
 from cryptostream.simulator.tape import Order
 
 if TYPE_CHECKING:
-    from cryptostream.simulator.hub import Hub
     from cryptostream.simulator.instruments import Instrument
-    from cryptostream.simulator.ledger import Ledger
+    from cryptostream.simulator.outlet import Outlet
     from cryptostream.simulator.tape import Feed, Tape
 
 #: Orders sent in one go, so that answers and pings get their turn under load.
@@ -65,11 +63,8 @@ class Player:
         behind_ms: by how much the schedule was moved because the process couldn't keep up.
     """
 
-    def __init__(
-        self, feed: Feed, instruments: tuple[Instrument, ...], ledger: Ledger, hub: Hub
-    ) -> None:
-        self._feed, self._instruments = feed, instruments
-        self._ledger, self._hub = ledger, hub
+    def __init__(self, feed: Feed, instruments: tuple[Instrument, ...], outlet: Outlet) -> None:
+        self._feed, self._instruments, self._outlet = feed, instruments, outlet
         self._reel: _Reel | None = None
         self._start_ms: int | None = None
         self._paused_ms: int | None = None
@@ -126,7 +121,7 @@ class Player:
                 self.behind_ms += late
                 due = now_ms
             instrument = self._instruments[reel.symbol[reel.at]]
-            self._send(instrument, reel.take(due), now_ms)
+            self._outlet.send(instrument, reel.take(due), now_ms)
         return 0
 
     def _load(self) -> _Reel | None:
@@ -138,12 +133,59 @@ class Player:
             self._reel = _Reel(tape)
         return self._reel
 
-    def _send(self, instrument: Instrument, order: Order, now_ms: int) -> None:
-        """Enter one order into the ledger and push it to the symbol's subscribers."""
-        symbol = instrument.symbol
-        listened = self._hub.listened(symbol)
-        if self._ledger.books[symbol].append(order, sent=listened):
-            self._ledger.bound()
-        if listened:
-            for message in trade_messages(instrument, order, now_ms):
-                self._hub.publish(symbol, message.encode())
+
+class Ensemble:
+    """A player and those of the symbols that were listed later, which share its clock.
+
+    `finished` and `started` are those of the first.
+    """
+
+    def __init__(self, first: Player) -> None:
+        self._first = first
+        self._players = [first]
+
+    @property
+    def started(self) -> bool:
+        """Whether the clock has begun to run."""
+        return self._first.started
+
+    @property
+    def paused(self) -> bool:
+        """Whether no trades are made for now."""
+        return self._first.paused
+
+    @property
+    def finished(self) -> bool:
+        """Whether the first feed has ended."""
+        return self._first.finished
+
+    @property
+    def behind_ms(self) -> int:
+        """By how much schedules were moved because the process couldn't keep up."""
+        return max(player.behind_ms for player in self._players)
+
+    def join(self, player: Player, now_ms: int) -> None:
+        """Let one more player play from now on."""
+        player.start(now_ms)
+        if self.paused:
+            player.pause(now_ms)
+        self._players.append(player)
+
+    def start(self, now_ms: int) -> None:
+        """Let offset 0 of the first feed be now."""
+        self._first.start(now_ms)
+
+    def pause(self, now_ms: int) -> None:
+        """Release what is due by now, and then nothing until `resume`."""
+        for player in self._players:
+            player.pause(now_ms)
+
+    def resume(self, now_ms: int) -> None:
+        """Go on where the pause began."""
+        for player in self._players:
+            player.resume(now_ms)
+
+    def release(self, now_ms: int) -> int | None:
+        """Send what is due; give the milliseconds until the next order, None if there is none."""
+        waits = [player.release(now_ms) for player in self._players]
+        return min((wait for wait in waits if wait is not None), default=None)

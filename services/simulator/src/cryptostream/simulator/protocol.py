@@ -17,13 +17,22 @@ from cryptostream.simulator.frames import TOPIC_PREFIX
 if TYPE_CHECKING:
     from collections.abc import Container
 
-#: Spot takes at most ten topics in one request; the other categories take more.
-MAX_ARGS: Final = 10
-#: Total length of a connection's topics.
-MAX_TOPIC_CHARS: Final = 21_000
 #: Longer requests are refused by the socket; ten topics and a request id stay far below.
 MAX_REQUEST_BYTES: Final = 64 * 1024
 MAX_REQ_ID_CHARS: Final = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a connection may ask for; 0 lifts a limit.
+
+    Attributes:
+        args: topics of one request; spot takes ten, the other categories take more.
+        topic_chars: total length of a connection's topics.
+    """
+
+    args: int = 10
+    topic_chars: int = 21_000
 
 
 class Refused(Exception):  # noqa: N818 - a refusal is an answer, not an error of ours
@@ -35,6 +44,7 @@ class Session:
     """What the exchange knows of one connection."""
 
     conn_id: str
+    limits: Limits = Limits()
     topics: dict[str, None] = field(default_factory=dict)
 
     @property
@@ -42,12 +52,19 @@ class Session:
         """Total length of the subscribed topics."""
         return sum(map(len, self.topics))
 
+    def undo(self, answer: Answer) -> None:
+        """Forget what an answer changed."""
+        for topic in answer.added:
+            self.topics.pop(topic, None)
+        self.topics.update(dict.fromkeys(answer.removed))
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What to send back, and the topics that the request added or took away."""
+    """What to send back to which operation, and the topics that it added or took away."""
 
     text: str
+    op: str = ""
     added: tuple[str, ...] = ()
     removed: tuple[str, ...] = ()
 
@@ -60,13 +77,13 @@ def answer(raw: str | bytes, session: Session, symbols: Container[str]) -> Answe
         req_id = _req_id(request)
         op = _op(request)
         if op == "ping":
-            return Answer(_reply(session, op, req_id, "pong", success=True))
-        topics = _topics(request)
+            return Answer(_reply(session, op, req_id, "pong", success=True), op)
+        topics = _topics(request, session.limits.args)
         if op == "subscribe":
             return _subscribe(session, topics, req_id, symbols)
         return _unsubscribe(session, topics, req_id, symbols)
     except Refused as refusal:
-        return Answer(_reply(session, op, req_id, str(refusal), success=False))
+        return Answer(_reply(session, op, req_id, str(refusal), success=False), op)
 
 
 def _parse(raw: str | bytes) -> dict[str, Any]:
@@ -98,15 +115,15 @@ def _op(request: dict[str, Any]) -> str:
     return op
 
 
-def _topics(request: dict[str, Any]) -> list[str]:
-    """Give the request's topics, between one and ten."""
+def _topics(request: dict[str, Any], most: int) -> list[str]:
+    """Give the request's topics, at least one and at most so many, if there is a limit."""
     args = request.get("args")
     if not isinstance(args, list) or not all(isinstance(arg, str) for arg in args):
         raise Refused("Failed to decode incoming data:args is no list of strings")
     if not args:
         raise Refused("args size <1")
-    if len(args) > MAX_ARGS:
-        raise Refused(f"args size >{MAX_ARGS}")
+    if 0 < most < len(args):
+        raise Refused(f"args size >{most}")
     return args
 
 
@@ -117,23 +134,24 @@ def _subscribe(session: Session, topics: list[str], req_id: str, symbols: Contai
         if topic in session.topics or topic in added:
             raise Refused(f"error:already subscribed,topic:{topic}")
         added[topic] = None
-    if session.topic_chars + sum(map(len, added)) > MAX_TOPIC_CHARS:
-        raise Refused(f"args length >{MAX_TOPIC_CHARS}")
+    most = session.limits.topic_chars
+    if 0 < most < session.topic_chars + sum(map(len, added)):
+        raise Refused(f"args length >{most}")
     session.topics.update(added)
     text = _reply(session, "subscribe", req_id, "subscribe", success=True)
-    return Answer(text, added=tuple(added))
+    return Answer(text, "subscribe", added=tuple(added))
 
 
 def _unsubscribe(
     session: Session, topics: list[str], req_id: str, symbols: Container[str]
 ) -> Answer:
-    """Take topics away; one that wasn't subscribed is no error."""
-    _check_known(topics, symbols)
+    """Take topics away; one that wasn't subscribed is no error, nor one delisted since."""
+    _check_known([topic for topic in topics if topic not in session.topics], symbols)
     removed = tuple(topic for topic in dict.fromkeys(topics) if topic in session.topics)
     for topic in removed:
         del session.topics[topic]
     text = _reply(session, "unsubscribe", req_id, "unsubscribe", success=True)
-    return Answer(text, removed=removed)
+    return Answer(text, "unsubscribe", removed=removed)
 
 
 def _check_known(topics: list[str], symbols: Container[str]) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from cryptostream.simulator.instruments import Instrument, decimal_text
-from cryptostream.simulator.klines import MINUTE_MS, kline_row, klines
+from cryptostream.simulator.klines import INTERVALS, kline_row, klines
 from cryptostream.simulator.tape import BUY
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def instruments_info(query: Query, ledger: Ledger, _now_ns: int) -> dict[str, An
     rows = [
         _instrument_row(book.instrument, number)
         for number, (symbol, book) in enumerate(ledger.books.items(), start=1)
-        if wanted in {"", symbol}
+        if symbol in ledger.listed and wanted in {"", symbol}
     ]
     return {"category": "spot", "list": rows}
 
@@ -67,17 +67,18 @@ def recent_trades(query: Query, ledger: Ledger, _now_ns: int) -> dict[str, Any]:
 
 
 def market_klines(query: Query, ledger: Ledger, now_ns: int) -> dict[str, Any]:
-    """Answer `/v5/market/kline` for one-minute candles, newest first."""
+    """Answer `/v5/market/kline` newest first."""
     book = _book(query, ledger)
-    if query.get("interval") != "1":
+    span_ms = INTERVALS.get(query.get("interval", ""))
+    if span_ms is None:
         raise Rejected("Invalid period!")
     now_ms = now_ns // 10**6
     limit = _whole(query, "limit", default=DEFAULT_KLINES, lowest=1, highest=MAX_KLINES)
     start = _whole(query, "start", default=0, lowest=0, highest=2**53)
     # Without an end the window begins at the start, if there is one.
-    open_end = min(now_ms, start + (limit - 1) * MINUTE_MS) if "start" in query else now_ms
+    open_end = min(now_ms, start + (limit - 1) * span_ms) if "start" in query else now_ms
     end = min(_whole(query, "end", default=open_end, lowest=0, highest=2**53), now_ms)
-    found = klines(book, start_ms=start, end_ms=end, limit=limit)
+    found = klines(book, start_ms=start, end_ms=end, limit=limit, span_ms=span_ms)
     rows = [kline_row(kline, book) for kline in found]
     return {"category": "spot", "symbol": book.instrument.symbol, "list": rows}
 
@@ -113,7 +114,7 @@ def _check_category(query: Query) -> None:
 
 def _book(query: Query, ledger: Ledger) -> Book:
     _check_category(query)
-    book = ledger.books.get(query.get("symbol", ""))
+    book = ledger.listed.get(query.get("symbol", ""))
     if book is None:
         raise Rejected("params error: symbol invalid")
     return book
