@@ -121,7 +121,7 @@ def test_what_was_dropped_is_a_gap_although_it_was_received() -> None:
     ledger.subscribed([X], "a", NOW)
     ledger.received([live(X, 1, NOW + 10)])
     ledger.dropped(X, NOW + 10, NOW + 20, "kafka")
-    ledger.dropped(X, NOW + 15, NOW + 90, "kafka")
+    ledger.dropped(X, NOW + 90, NOW + 90, "kafka")
     (gap,) = ledger.due(NOW + 100)
     assert spans([gap]) == [(10, 90, "kafka")]
     assert ledger.known(gap) == (set(), set(), set())

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 #: Five times what REST gives back, so that each of its rows that we had is recognised.
 KNOWN_IDS: Final = 300
 CLOSED_SESSIONS: Final = 8
+#: Trades that are dropped within so long of each other are one gap.
+JOIN_MS: Final = 1_000
 #: More unsettled gaps of one symbol than this grow together.
 MAX_GAPS: Final = 8
 
@@ -166,8 +168,8 @@ class Track:
 
 
 def _touch(known: OpenGap, gap: OpenGap) -> bool:
-    """Tell whether the second begins within the first."""
-    return known.from_time <= gap.from_time <= known.to_time
+    """Tell whether the second begins within the first or soon after it."""
+    return known.from_time <= gap.from_time <= known.to_time + JOIN_MS
 
 
 def _same(known: OpenGap, gap: OpenGap) -> bool:
