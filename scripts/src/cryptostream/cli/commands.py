@@ -1,7 +1,8 @@
-"""What one types: `cryptostream doctor | demo | up | down | status`."""
+"""What one types: `cryptostream doctor | demo | up | down | status | feed`."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -18,6 +19,8 @@ from rich.table import Table
 from cryptostream.cli import doctor as checks
 from cryptostream.cli import memory, state
 from cryptostream.cli.console import Console
+from cryptostream.cli.coverage_kafka import Watch, kafka_address
+from cryptostream.cli.coverage_show import show_live, show_once
 from cryptostream.cli.errors import USAGE_STATUS, CliError
 from cryptostream.cli.paths import default_cache_dir, default_state_dir
 from cryptostream.cli.plan import Market, Ports, listened
@@ -57,6 +60,7 @@ Speed = Annotated[float, typer.Option(min=1, max=100, help="Simulator: times rea
 Seed = Annotated[int, typer.Option(min=0, help="Simulator: seed of its market.")]
 BoardPort = Annotated[int, typer.Option(min=1, max=65535, help="Port of the page.")]
 FreePorts = Annotated[bool, typer.Option("--free-ports", help="Take any free ports instead.")]
+Once = Annotated[bool, typer.Option("--once", help="Show it once and end.")]
 Json = Annotated[bool, typer.Option("--json", help="JSON on standard output.")]
 
 
@@ -176,6 +180,17 @@ def status(*, as_json: Json = False) -> None:
         _print_json({"running": True, **found})
         return
     _print_table(found)
+
+
+@app.command(name="feed")
+def show_feed(*, once: Once = False, as_json: Json = False) -> None:
+    """Show live who receives what: owners, rates, gaps and lags."""
+    found = state.read(default_state_dir()) or {}
+    with Watch(kafka_address(found)) as watch, contextlib.suppress(KeyboardInterrupt):
+        if once:
+            show_once(watch, as_json=as_json)
+        else:
+            show_live(watch, as_json=as_json)
 
 
 def _fresh_plan(wish: Wish, home: Path, console: Console) -> Plan:
