@@ -35,7 +35,7 @@ def spans(gaps: list[Gap]) -> list[tuple[int, int, str]]:
 def test_it_is_an_observer() -> None:
     """The connections can tell it everything."""
     observer: Observer = a_ledger()
-    observer.received([])
+    observer.received([], "a")
 
 
 def test_a_reconnect_opens_a_gap_from_the_last_frame_to_the_grant() -> None:
@@ -102,24 +102,23 @@ def test_a_refused_symbol_is_missing_until_it_is_granted() -> None:
 
 def test_silence_lasts_until_the_next_trade() -> None:
     """The topic alone was dead; the connection's other frames prove nothing for it."""
-    for name in ("a", ""):
-        ledger = a_ledger()
-        ledger.subscribed([X, Y], "a", NOW)
-        ledger.received([live(X, 1, NOW + 10)], name)
-        ledger.received([live(Y, 2, NOW + 29_000)], name)
-        ledger.silent(X, "a", NOW + 1_000, NOW + 30_000)
-        assert spans(ledger.tell(NOW + 30_000)) == [(10, 30_000, "silence")]
-        assert list(ledger.since(NOW + 30_000)) == [Y]
-        ledger.received([live(X, 3, NOW + 60_000)], name)
-        assert spans(ledger.due(NOW + 60_000)) == [(10, 60_000, "silence")]
-        assert ledger.since(NOW + 60_001)[X] == NOW + 60_000
+    ledger = a_ledger()
+    ledger.subscribed([X, Y], "a", NOW)
+    ledger.received([live(X, 1, NOW + 10)], "a")
+    ledger.received([live(Y, 2, NOW + 29_000)], "a")
+    ledger.silent(X, "a", NOW + 1_000, NOW + 30_000)
+    assert spans(ledger.tell(NOW + 30_000)) == [(10, 30_000, "silence")]
+    assert list(ledger.since(NOW + 30_000)) == [Y]
+    ledger.received([live(X, 3, NOW + 60_000)], "a")
+    assert spans(ledger.due(NOW + 60_000)) == [(10, 60_000, "silence")]
+    assert ledger.since(NOW + 60_001)[X] == NOW + 60_000
 
 
 def test_what_was_dropped_is_a_gap_although_it_was_received() -> None:
     """Knowing the ids of trades that Kafka never got must not count as having them."""
     ledger = a_ledger()
     ledger.subscribed([X], "a", NOW)
-    ledger.received([live(X, 1, NOW + 10)])
+    ledger.received([live(X, 1, NOW + 10)], "a")
     ledger.dropped(X, NOW + 10, NOW + 20, "kafka")
     ledger.dropped(X, NOW + 90, NOW + 90, "kafka")
     (gap,) = ledger.due(NOW + 100)
@@ -192,11 +191,11 @@ def test_ids_before_and_after_a_gap_are_told_apart() -> None:
     """A trade that came before the grant belongs to neither."""
     ledger = a_ledger()
     ledger.subscribed([X], "a", NOW)
-    ledger.received([live(X, 1, NOW + 1)])
+    ledger.received([live(X, 1, NOW + 1)], "a")
     ledger.lost([X], "a", NOW + 2, "closed")
-    ledger.received([live(X, 2, NOW + 3)])
+    ledger.received([live(X, 2, NOW + 3)], "a")
     ledger.subscribed([X], "a", NOW + 4)
-    ledger.received([live(X, 3, NOW + 5)])
+    ledger.received([live(X, 3, NOW + 5)], "a")
     ledger.stitched(X, ["9"])
     assert ledger.known(ledger.due(NOW + 9)[0]) == ({"1"}, {"3"}, {"1", "2", "3", "9"})
 
@@ -207,7 +206,7 @@ def test_coverage_is_claimed_only_where_a_fresh_frame_proves_it() -> None:
     ledger.subscribed([X], "a", NOW)
     assert ledger.since(NOW + FRESH_MS) == {X: NOW}
     assert ledger.since(NOW + FRESH_MS + 1) == {}
-    ledger.received([live(X, 1, NOW + 9_000)])
+    ledger.received([live(X, 1, NOW + 9_000)], "a")
     assert ledger.since(NOW + FRESH_MS + 1) == {X: NOW}
 
 
@@ -216,7 +215,7 @@ def test_rates_follow_the_trades() -> None:
     ledger = a_ledger()
     ledger.subscribed([X], "a", NOW)
     assert ledger.rates(NOW) == {X: 0.0}
-    ledger.received([live(X, number, NOW + number) for number in range(50)])
+    ledger.received([live(X, number, NOW + number) for number in range(50)], "a")
     assert ledger.rates(NOW + 5_000) == {X: 10.0}
     assert 9.0 < ledger.rates(NOW + 10_000)[X] < 10.0
     assert ledger.rates(NOW + 600_000)[X] < 0.1
@@ -229,9 +228,9 @@ EVENTS = st.lists(
 
 
 @settings(max_examples=150, deadline=None)
-@given(events=EVENTS, named=st.booleans())
+@given(events=EVENTS)
 def test_an_instant_is_in_a_gap_exactly_if_no_connection_brought_the_symbol(
-    events: list[tuple[int, str, bool]], *, named: bool
+    events: list[tuple[int, str, bool]],
 ) -> None:
     """Against a model that looks at each instant: two connections come and go, trades flow."""
     ledger = a_ledger()
@@ -246,7 +245,7 @@ def test_an_instant_is_in_a_gap_exactly_if_no_connection_brought_the_symbol(
             granted = granted or comes
         ever = ever or granted
         for name in sorted(up):
-            ledger.received([live(X, moment, NOW + moment)], name if named else "")
+            ledger.received([live(X, moment, NOW + moment)], name)
         if ever and not granted and not up:
             down.add(moment)
     assert down == covered_by(ledger)
@@ -280,10 +279,9 @@ def covered_by(ledger: GapLedger) -> set[int]:
         min_size=1,
         max_size=8,
     ),
-    named=st.booleans(),
 )
 def test_deaths_that_are_noticed_late_hide_nothing(
-    sessions: list[tuple[str, int, int, int]], *, named: bool
+    sessions: list[tuple[str, int, int, int]],
 ) -> None:
     """Connections die silently and are lost later; each instant without a live one is in a gap."""
     ledger = a_ledger()
@@ -297,7 +295,7 @@ def test_deaths_that_are_noticed_late_hide_nothing(
             if start == moment:
                 ledger.subscribed([X], name, NOW + moment)
             if start <= moment <= dead:
-                ledger.received([live(X, moment, NOW + moment)], name if named else "")
+                ledger.received([live(X, moment, NOW + moment)], name)
                 alive.add(moment)
     inside = {
         moment

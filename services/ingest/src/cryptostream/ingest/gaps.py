@@ -37,7 +37,6 @@ FRESH_MS: Final = 6_000
 #: A symbol that comes to us so soon after the first one came with the start of the process.
 START_MS: Final = 60_000
 RATE_HALF_LIFE_MS: Final = 60_000
-UNKNOWN_CONNECTION: Final = ""
 
 
 def _never_told(_: str) -> int | None:
@@ -118,20 +117,18 @@ class GapLedger:
                 track.since = None
         self._forget_idle(connection)
 
-    def received(self, trades: Sequence[Trade], connection: str = UNKNOWN_CONNECTION) -> None:
-        """Note one frame's trades; knowing the connection makes the beginning of gaps sharper."""
+    def received(self, trades: Sequence[Trade], connection: str) -> None:
+        """Note one frame's trades: all before them on the connection came in, too."""
         for trade in trades:
             track = self._tracks.get(trade.symbol)
             if track is None:
                 continue
             track.ids.append(trade.trade_id)
             track.seen += 1
-            session = track.sessions.get(connection) if connection else track.bearer()
-            if session is None:
-                session = track.resumed(connection, trade.ingest_time)
+            session = track.sessions.get(connection) or track.resumed(connection, trade.ingest_time)
             if session is not None and trade.trade_time > session.proven:
                 session.proven = min(trade.trade_time, trade.ingest_time)
-        if connection and trades and connection in self._heard:
+        if trades and connection in self._heard:
             self._heard[connection] = max(self._heard[connection], trades[-1].ingest_time)
 
     def silent(self, symbol: str, connection: str, since_ms: int, at_ms: int) -> None:
@@ -140,7 +137,7 @@ class GapLedger:
         session = track.leave(connection) if track else None
         if track is None or session is None:
             return
-        track.muted.append(connection)
+        track.muted.add(connection)
         # The watchdog sees a frame a little later than it came.
         proven = max(session.since, min(since_ms, session.proven))
         self._close_session(track, Session(session.since, proven), at_ms, "silence")

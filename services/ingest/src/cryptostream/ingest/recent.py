@@ -84,11 +84,15 @@ class Recent:
                 return None
             self.requests += 1
             try:
-                loop = asyncio.get_running_loop()
-                return await loop.run_in_executor(self._threads, self._get, symbol)
+                rows = await asyncio.get_running_loop().run_in_executor(
+                    self._threads, self._get, symbol
+                )
             except Exception as error:  # noqa: BLE001 - classified, not swallowed
                 if not self._worth_another(symbol, error):
                     return None
+            else:
+                self._backoff.attempts = 0
+                return rows
             await asyncio.sleep(self._backoff.next_delay())
         return None
 

@@ -79,22 +79,13 @@ class Track:
     gaps: list[OpenGap] = field(default_factory=list)
     ids: deque[str] = field(default_factory=lambda: deque(maxlen=KNOWN_IDS))
     fetched: deque[str] = field(default_factory=lambda: deque(maxlen=KNOWN_IDS))
-    #: Connections that live and were silent on the symbol; the newest one comes last.
-    muted: list[str] = field(default_factory=list)
+    #: Connections that live and are silent on the symbol.
+    muted: set[str] = field(default_factory=set)
     seen: int = 0
     counted: int = 0
     rate: float = 0.0
     #: Since when nothing is missing, as far as we know; None while nobody brings it.
     since: int | None = None
-
-    def bearer(self) -> Session | None:
-        """Give the session that a trade of unknown way certainly proves: the newest one.
-
-        Whichever session brought it, the newest one's span lies within that one's.
-        """
-        if len(self.sessions) == 1:
-            return next(iter(self.sessions.values()))
-        return max(self.sessions.values(), key=lambda session: session.since, default=None)
 
     def known(self) -> set[str]:
         """Give the ids of the newest trades, of those that came and of those that were fetched."""
@@ -109,24 +100,17 @@ class Track:
         if not self.sessions:
             self.end_gaps(at_ms)
             self.since = at_ms
-        if connection in self.muted:
-            self.muted.remove(connection)
+        self.muted.discard(connection)
         return self.sessions.setdefault(connection, Session(at_ms, at_ms))
 
     def leave(self, connection: str) -> Session | None:
         """Note that a connection no longer brings the symbol; give its session, if it had one."""
-        if connection in self.muted:
-            self.muted.remove(connection)
+        self.muted.discard(connection)
         return self.sessions.pop(connection, None)
 
     def resumed(self, connection: str, at_ms: int) -> Session | None:
-        """Take a connection back that was silent on the symbol and brings it after all.
-
-        Without a name it is the one that fell silent last.
-        """
-        if not self.muted or (connection and connection not in self.muted):
-            return None
-        return self.bring(connection or self.muted[-1], at_ms)
+        """Take a connection back that was silent on the symbol and brings it after all."""
+        return self.bring(connection, at_ms) if connection in self.muted else None
 
     def unproven(self, start: int) -> list[Span]:
         """Give the parts of [start, for ever) in which nothing proves that we received it."""
