@@ -53,6 +53,16 @@ class RunningSimulator:
         """Post to a path; give its JSON object."""
         return dict(json.loads(self.text(path, data)))
 
+    def delete(self, path: str) -> dict[str, Any]:
+        """Delete a path; give its JSON object."""
+        request = urllib.request.Request(self.http + path, method="DELETE")
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            return dict(json.loads(answer.read()))
+
+    def strike(self, kind: str, **fields: Any) -> dict[str, Any]:
+        """Let a fault act; give its number."""
+        return self.post("/simulator/faults", json.dumps({"kind": kind} | fields).encode())
+
     def status(self) -> dict[str, Any]:
         """Give the simulator's own account."""
         return self.get("/simulator/status")

@@ -1,4 +1,4 @@
-"""The simulator's own controls under /simulator/: its account, pauses, faults and listings."""
+"""The simulator's own controls under /simulator/, and its ledger as public dumps."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 from aiohttp import web
 
+from cryptostream.simulator.exports import dump_pieces, find_dump, has_rpi
 from cryptostream.simulator.faults import FaultError, parse_fault
 from cryptostream.simulator.frames import TOPIC_PREFIX
 from cryptostream.simulator.listing import ListingError, parse_listing
@@ -35,6 +36,8 @@ def add_controls(app: web.Application) -> None:
     router.add_delete("/simulator/faults", _end_faults)
     router.add_post("/simulator/symbols", _enlist)
     router.add_delete("/simulator/symbols/{symbol}", _delist)
+    for root in ("/spot", "/public/spot"):
+        router.add_get(root + "/{symbol}/{file}", _dump)
 
 
 def json_response(body: Mapping[str, Any], status: int = 200) -> web.Response:
@@ -157,3 +160,25 @@ async def _delist(request: web.Request) -> web.Response:
     if not ledger.delist(request.match_info["symbol"]):
         return json_response({"error": "no such symbol is listed"}, status=404)
     return json_response({"listed": list(ledger.listed)})
+
+
+async def _dump(request: web.Request) -> web.StreamResponse:
+    """Serve a day's file as public.bybit.com does; `?rpi=0` and `?rpi=1` choose the schema."""
+    names = request.match_info
+    found = find_dump(request.app[SIMULATION].ledger, names["symbol"], names["file"])
+    if found is None:
+        raise web.HTTPNotFound
+    book, day = found
+    rpi = {"0": False, "1": True}.get(request.query.get("rpi", ""), has_rpi(day))
+    pieces = dump_pieces(book, day, rpi=rpi)
+    first = next(pieces, None)
+    if first is None:
+        raise web.HTTPNotFound
+    response = web.StreamResponse(headers={"Content-Type": "application/gzip"})
+    await response.prepare(request)
+    await response.write(first)
+    for piece in pieces:
+        await response.write(piece)
+        await asyncio.sleep(0)
+    await response.write_eof()
+    return response

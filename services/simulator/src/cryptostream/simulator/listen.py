@@ -64,7 +64,8 @@ def make_tls(name: str) -> ssl.SSLContext:
     """Make a self-signed certificate for this machine, `tls.pem` in a folder, and use it.
 
     Raises:
-        SettingsError: there is no name, the folder can't be written, or there is no working `openssl` command.
+        SettingsError: there is no name, the folder can't be written, or there is no command
+            `openssl` that works.
     """
     if not name:
         raise SettingsError("SIMULATOR_TLS_PORT needs a folder: set SIMULATOR_TLS_DIR")

@@ -29,7 +29,7 @@ class Tamper:
 
     def __init__(self, turmoil: Turmoil) -> None:
         self._turmoil = turmoil
-        self._next: dict[str, list[bytes]] = {}
+        self._next: dict[str, tuple[int, bytes]] = {}
         self._held: list[tuple[int, int, str, bytes | None]] = []
         self._counter = 0
 
@@ -47,8 +47,8 @@ class Tamper:
                 self._hold(now_ms + late.delay_ms, symbol, payload)
                 return []
             if symbol not in self._next and take("reorder", (symbol,)):
-                self._next[symbol] = [payload]
-                self._hold(now_ms + REORDER_MS, symbol, None)
+                number = self._hold(now_ms + REORDER_MS, symbol, None)
+                self._next[symbol] = number, payload
                 return []
         out = [payload]
         if take("duplicate", (symbol,)):
@@ -56,17 +56,22 @@ class Tamper:
         if take("malformed", (symbol,)):
             self._counter += 1
             out.append(_BROKEN[self._counter % len(_BROKEN)](payload))
-        return out + self._next.pop(symbol, [])
+        if symbol in self._next:
+            out.append(self._next.pop(symbol)[1])
+        return out
 
     def due(self, now_ms: int) -> list[tuple[str, bytes]]:
         """Give the held messages whose time has come, with their symbols."""
         out: list[tuple[str, bytes]] = []
         while self._held and self._held[0][0] <= now_ms:
-            _, _, symbol, payload = heappop(self._held)
-            ready = self._next.pop(symbol, []) if payload is None else [payload]
-            out.extend((symbol, message) for message in ready)
+            _, number, symbol, payload = heappop(self._held)
+            if payload is not None:
+                out.append((symbol, payload))
+            elif symbol in self._next and self._next[symbol][0] == number:
+                out.append((symbol, self._next.pop(symbol)[1]))
         return out
 
-    def _hold(self, until_ms: int, symbol: str, payload: bytes | None) -> None:
+    def _hold(self, until_ms: int, symbol: str, payload: bytes | None) -> int:
         self._counter += 1
         heappush(self._held, (until_ms, self._counter, symbol, payload))
+        return self._counter
