@@ -30,7 +30,7 @@ PURE = {
     "models": ("{evaluate,labels}.py", {"numpy", "sklearn"}),
     "board": ("{market,params,queries,windows}.py", {"msgspec"}),
     "predictor": ("{validate}.py", {"numpy"}),
-    "audit": ("{compare,join,model,rotation}.py", set()),
+    "audit": ("{compare,join,model,rotation,rows}.py", set()),
 }
 #: Standard, but no place for a pure module: sockets, processes, clocks that nobody passed in.
 IMPURE_STANDARD = {"asyncio", "http", "random", "socket", "subprocess", "threading", "time"}

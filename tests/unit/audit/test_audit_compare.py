@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cryptostream.audit.candles import MAX_WORST, truth_document
 from cryptostream.audit.compare import Result, Tally, Verdict, compare
-from cryptostream.audit.klines import read_klines
+from cryptostream.audit.klines import read_klines, read_symbols
 from cryptostream.audit.model import Bar
 from cryptostream.contracts.errors import ContractError
 from cryptostream.contracts.indices import index_templates
@@ -28,12 +28,14 @@ def bars(draw: st.DrawFn) -> Bar:
     return Bar(prices[0], max(prices), min(prices), prices[-1], volume, volume * max(prices))
 
 
+@settings(deadline=None)
 @given(bars())
 def test_equal_bars_match(bar: Bar) -> None:
     """What is equal matches, without any divergence."""
     assert compare(bar, bar, None) == Verdict(Result.MATCH)
 
 
+@settings(deadline=None)
 @given(bars(), PRICES)
 def test_an_open_carried_from_the_close_before_is_no_divergence(bar: Bar, before: float) -> None:
     """The exchange's candles have no breaks: they open where the last one closed."""
@@ -41,6 +43,7 @@ def test_an_open_carried_from_the_close_before_is_no_divergence(bar: Bar, before
     assert compare(bar, theirs, before).result is Result.MATCH
 
 
+@settings(deadline=None)
 @given(bars(), st.sampled_from(["open", "high", "low", "close", "volume", "turnover"]))
 def test_a_wrong_field_is_named(bar: Bar, field: str) -> None:
     """A hundredth off in one field diverges, and the verdict says where and how far."""
@@ -118,3 +121,10 @@ def test_a_wrong_answer_is_refused(answer: dict[str, object]) -> None:
     """Every byte is hostile: one documented error and no other."""
     with pytest.raises(ContractError):
         read_klines(answer)
+
+
+@pytest.mark.parametrize("answer", [{}, {"result": None}, {"result": {"list": [{}]}}])
+def test_wrong_instruments_are_refused(answer: dict[str, object]) -> None:
+    """A list without its fields is no list of symbols."""
+    with pytest.raises(ContractError):
+        read_symbols(answer, "USDT")

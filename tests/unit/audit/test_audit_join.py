@@ -10,7 +10,7 @@ from http.client import IncompleteRead
 from typing import TYPE_CHECKING, Self
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cryptostream.audit import dumps
@@ -52,6 +52,7 @@ def live(keys: Iterable[Key]) -> list[Stored]:
     return [Stored(key, f"229{number}") for number, key in enumerate(keys)]
 
 
+@settings(deadline=None)
 @given(st.lists(KEYS, max_size=40), st.lists(KEYS, max_size=40))
 def test_a_join_is_the_difference_of_two_multisets(ours: list[Key], theirs: list[Key]) -> None:
     """Equal trades meet as often as both sides have them, exactly as `Counter` has it."""
@@ -61,6 +62,7 @@ def test_a_join_is_the_difference_of_two_multisets(ours: list[Key], theirs: list
     assert joined.extra == (Counter(ours) - Counter(theirs)).total()
 
 
+@settings(deadline=None)
 @given(st.lists(KEYS, max_size=40), st.data())
 def test_filling_in_ends_and_is_idempotent(theirs: list[Key], data: st.DataObject) -> None:
     """Whatever part of a fill is indexed when the next run looks, no trade comes twice."""
@@ -114,6 +116,7 @@ def test_a_bad_line_is_named(line: bytes) -> None:
         list(read_rows([HEADER, line], DAY_MS))
 
 
+@settings(deadline=None)
 @given(st.lists(st.binary(max_size=80), max_size=5))
 def test_garbage_raises_one_error(lines: list[bytes]) -> None:
     """Accepted, or refused with the documented error."""
@@ -122,6 +125,7 @@ def test_garbage_raises_one_error(lines: list[bytes]) -> None:
             list(read_rows([*head, *lines], DAY_MS))
 
 
+@settings(deadline=None)
 @given(st.floats(1e-12, 1e15))
 def test_numbers_are_written_plainly(number: float) -> None:
     """What is filled in keeps the contract and reads as the same double."""

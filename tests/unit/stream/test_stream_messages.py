@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import orjson
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cryptostream.contracts.errors import ContractError
@@ -87,6 +87,7 @@ def test_the_templates_know_every_field(kind: str, message: Any) -> None:
     assert set(msgspec.to_builtins(message)) <= set(known)
 
 
+@settings(deadline=None)
 @given(st.permutations(range(6)))
 def test_the_last_telling_of_a_gap_counts(order: list[int]) -> None:
     """Whatever the order of the rows, one document remains: the one told last."""

@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING, Any, Final
 from elasticsearch import Elasticsearch
 
 from cryptostream.audit.compare import Result, Tally, Verdict
+from cryptostream.audit.errors import UnreachableError
 from cryptostream.audit.model import Bar
-from cryptostream.contracts.indices import CANDLES_INDICES, index_name
+from cryptostream.contracts.indices import CANDLES_INDICES, PREFIX, index_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from cryptostream.contracts.settings import ElasticsearchSettings
 
+TEMPLATE: Final = f"{PREFIX}-truth"
 REQUEST_SECONDS: Final = 10.0
 #: More are refused by Elasticsearch's `max_result_window`.
 MAX_CANDLES: Final = 10_000
@@ -38,6 +40,13 @@ class Candles:
         self._client = client
         self._exchange = exchange
         self._category = category
+
+    def require_template(self) -> None:
+        """Raise `UnreachableError` while a document would make an index with guessed types."""
+        if not self._client.indices.exists_index_template(name=TEMPLATE):
+            raise UnreachableError(
+                f"no index template {TEMPLATE}; run `python -m cryptostream.cli.setup templates`"
+            )
 
     def busiest(self, now_ms: int, count: int) -> list[str]:
         """Give the symbols with the most trades of the last hour, busiest first."""

@@ -36,10 +36,12 @@ class Exchange:
         self._category = category
 
     def symbols(self, quote: str) -> list[str]:
-        """Give the symbols that trade now and are quoted in `quote`; spot answers in one page."""
-        result = self._client.get_instruments_info(category=self._category)["result"]
-        rows = result["list"]
-        return [str(row["symbol"]) for row in rows if row["quoteCoin"] == quote]
+        """Give the symbols that trade now and are quoted in `quote`; spot answers in one page.
+
+        Raises `ContractError` if the answer is not what the exchange documents.
+        """
+        answer = self._client.get_instruments_info(category=self._category)
+        return read_symbols(answer, quote)
 
     def minutes(self, symbol: str, first_ms: int, end_ms: int) -> dict[int, Bar]:
         """Give the minutes that begin in [first_ms, end_ms) by their start.
@@ -55,6 +57,15 @@ class Exchange:
             limit=(end_ms - first_ms) // MINUTE_MS,
         )
         return read_klines(answer)
+
+
+def read_symbols(answer: Mapping[str, Any], quote: str) -> list[str]:
+    """Read the symbols of an answer; raises `ContractError` and nothing else."""
+    try:
+        rows = answer["result"]["list"]
+        return [str(row["symbol"]) for row in rows if row["quoteCoin"] == quote]
+    except (KeyError, TypeError) as error:
+        raise ContractError("bad_instrument", f"{type(error).__name__}: {error}"[:200]) from error
 
 
 def read_klines(answer: Mapping[str, Any]) -> dict[int, Bar]:

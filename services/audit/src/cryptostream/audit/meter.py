@@ -77,6 +77,7 @@ class Meter:
         now = self._clock_ms()
         closed = now - self._settings.settle_seconds * 1000
         if self._rotation.is_over:
+            self._candles.require_template()
             self._rotation.deal(self._choose(now), closed)
         if self._rotation.is_over:
             log.info("no_symbols")
