@@ -5,24 +5,21 @@ from __future__ import annotations
 import argparse
 import json
 import statistics
-import subprocess
 import sys
-import tempfile
 import threading
 import time
-from contextlib import ExitStack, contextmanager
-from pathlib import Path
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 from rich.console import Console
 from rich.table import Table
 from support.servers import free_ports, running_kafka
 
-from bench_ingest.certificate import write_certificate
 from bench_ingest.clients import CLIENTS, OURS, Client, Place, Running, running, wait_until
 from bench_ingest.frames import SYMBOLS
 from bench_ingest.measure import Bench, Case, Result
 from bench_ingest.records import Records
+from bench_ingest.servers import running_exchange
 from cryptostream.cli.setup import create_topics
 from cryptostream.contracts.settings import KafkaSettings
 
@@ -64,38 +61,18 @@ def cases(given: argparse.Namespace) -> list[Case]:
 @contextmanager
 def servers(*, plain: bool) -> Iterator[tuple[Place, Bench]]:
     """Run Kafka and the exchange."""
-    with ExitStack() as stack:
-        kafka = stack.enter_context(running_kafka())
+    with running_kafka() as kafka, running_exchange() as exchange:
         create_topics(KafkaSettings(bootstrap_servers=kafka))
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-ingest-")))
-        certificate = folder / "certificate.pem"
-        write_certificate(certificate)
-        port, tls_port, metrics_port = free_ports(3)
-        ports = ["--plain-port", str(port), "--tls-port", str(tls_port)]
-        exchange = subprocess.Popen(  # noqa: S603 - our own module
-            [sys.executable, "-m", "bench_ingest.exchange", *ports, "--certificate", certificate]
-        )
-        stack.callback(exchange.wait)
-        stack.callback(exchange.kill)
-        ws, at = ("ws", port) if plain else ("wss", tls_port)
+        (metrics_port,) = free_ports(1)
         place = Place(
             kafka=kafka,
-            websocket=f"{ws}://localhost:{at}/v5/public/spot",
-            rest=f"http://127.0.0.1:{port}",
-            certificate=certificate,
+            websocket=exchange.websocket(plain=plain),
+            rest=exchange.rest,
+            certificate=exchange.certificate,
             metrics_port=metrics_port,
-            log=folder / "clients.log",
+            log=exchange.folder / "clients.log",
         )
-        bench = Bench(f"http://127.0.0.1:{port}")
-        wait_until(lambda: _answers(bench), _START_SECONDS, "the exchange's start")
-        yield place, bench
-
-
-def _answers(bench: Bench) -> bool:
-    try:
-        return bench.subscribed() >= 0
-    except OSError:
-        return False
+        yield place, exchange.bench
 
 
 @contextmanager
