@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import Consumer, Producer, TopicPartition
 from elasticsearch import Elasticsearch
 from elasticsearch.helpers import scan
 from support.eventually import eventually
 from support.stream import StreamProcess
 
 from cryptostream.contracts.features import initial_state, step
-from cryptostream.contracts.messages import DeadLetter, decode
-from cryptostream.contracts.topics import DEAD_LETTERS
+from cryptostream.contracts.messages import DeadLetter, Gap, decode, encode
+from cryptostream.contracts.topics import DEAD_LETTERS, GAPS
 from cryptostream.contracts.trade import Trade
 
 if TYPE_CHECKING:
@@ -193,11 +193,63 @@ def test_unusable_records_become_dead_letters(stream: StreamProcess, client: Ela
     assert documents(client, "trades", stream.exchange).keys() == ids([good])
 
 
+def test_a_gap_is_a_document_that_its_last_state_overwrites(
+    stream: StreamProcess, client: Elasticsearch
+) -> None:
+    """A gap told as open and then as covered is one document; garbage between stops nothing."""
+    gap = _gap(stream.exchange)
+    _tell(stream.bootstrap, encode(gap), b"{no gap}")
+    eventually(lambda: _gap_states(client, stream.exchange) == {gap.gap_id: "open"}, within=60)
+    covered = msgspec.structs.replace(gap, state="covered", recorded_time=START + 9_000)
+    _tell(stream.bootstrap, encode(covered))
+    eventually(lambda: _gap_states(client, stream.exchange) == {gap.gap_id: "covered"}, within=60)
+
+
+def test_dead_letters_are_documents(stream: StreamProcess, client: Elasticsearch) -> None:
+    """A record that no trade can be read from is found in Elasticsearch, with its place."""
+    stream.produce([], raw=[b"{no trade}"])
+
+    def sources() -> list[str]:
+        client.indices.refresh(index="crypto-dead-letters-*")
+        query = {"query": {"prefix": {"source": stream.topic}}}
+        found = scan(client, index="crypto-dead-letters-*", query=query)
+        return [hit["_source"]["source"] for hit in found]
+
+    eventually(lambda: sources() == [f"{stream.topic}/0@0"], within=90)
+
+
 def test_a_stop_is_clean(stream: StreamProcess) -> None:
     """SIGTERM ends the stream with status 0 and nothing left undone."""
     stream.produce(make_trades(stream.exchange, 500))
     eventually(stream.drained, within=120, poll=0.5)
     assert stream.stop(signal.SIGTERM) == 0, stream.log
+
+
+def _gap(exchange: str) -> Gap:
+    return Gap(
+        gap_id=f"{exchange}:spot:AUSDT:static-0/1:{START}:silence",
+        exchange=exchange,
+        category="spot",
+        symbol="AUSDT",
+        from_time=START,
+        to_time=START + 5_000,
+        cause="silence",
+        state="open",
+        shard="0/1",
+        recorded_time=START + 5_000,
+        repaired_from=START + 5_000,
+    )
+
+
+def _tell(bootstrap: str, *values: bytes) -> None:
+    producer = Producer({"bootstrap.servers": bootstrap})
+    for value in values:
+        producer.produce(GAPS, value)
+    assert producer.flush(30) == 0
+
+
+def _gap_states(client: Elasticsearch, exchange: str) -> dict[str, str]:
+    return {i: gap["state"] for i, gap in documents(client, "gaps", exchange).items()}
 
 
 def _broken(good: Trade) -> dict[str, bytes | None]:
