@@ -51,7 +51,8 @@ _POD: Final = re.compile(r"[a-z0-9]([a-z0-9.-]{0,198}[a-z0-9])?")
 _GROUP: Final = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?")
 _NOT_FOUND: Final = 404
 _CONFLICT: Final = 409
-#: The request itself is at fault, or we may not: trying again changes nothing by itself.
+#: The request itself is at fault, or we may not: trying again changes nothing by itself. Not so a
+#: 404: somebody deleted our lease, or the namespace is about to be there.
 _FATAL: Final = frozenset({400, 401, 403, 405, 413, 422})
 
 
@@ -218,7 +219,6 @@ def _told(what: str) -> Iterator[None]:
     try:
         yield
     except ApiException as error:
-        # A 404 that gets here is of the namespace, as one of the lease is an answer.
         fatal = error.status in _FATAL
         failure = Failure.FATAL if fatal else Failure.TRANSIENT
         raise LeaseError(failure, f"can't {what}: {error.status} {error.reason}") from error

@@ -129,7 +129,7 @@ class Tenure:
             if now >= self._renew_at:
                 done = self._try("renew", self._renew)
                 self._renew_at = now + self._spread(RENEW_SECONDS if done else RETRY_SECONDS)
-            if now < self._look_at:
+            if now < self._look_at or self._closed:
                 return self._membership.advance(now)
             self._look_at = now + self._spread(LOOK_SECONDS)
             before = self.known, self.members, self._agreed
@@ -139,8 +139,9 @@ class Tenure:
 
     def release(self) -> None:
         """Give our lease up, for good."""
+        # Before the lock: a tick under way ends with the call that it is in.
+        self._closed = True
         with self._lock:
-            self._closed = True
             self._try("release", lambda: self._store.release(self._me))
 
     def _renew(self) -> None:
