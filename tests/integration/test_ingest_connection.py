@@ -344,7 +344,7 @@ async def test_a_cut_connection_is_made_anew(kafka_bootstrap: str) -> None:
         (lost,) = rig.observer.of("lost")
         assert (lost[0], lost[1], lost[3]) == (["BTCUSDT"], "a0", "closed")
         assert [call[0] for call in rig.observer.of("subscribed")] == [["BTCUSDT"]] * 2
-        assert rig.observer.of("received") == [(["before"],), (["after"],)]
+        assert rig.observer.of("received") == [(["before"], "a0"), (["after"], "a0")]
 
 
 @pytest.mark.parametrize(

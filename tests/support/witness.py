@@ -36,9 +36,9 @@ class Witness:
         """Write a retreat down."""
         self.calls.append(("given_up", sorted(symbols), connection, at_ms))
 
-    def received(self, trades: Sequence[Trade]) -> None:
+    def received(self, trades: Sequence[Trade], connection: str) -> None:
         """Write a frame down by its trades' ids."""
-        self.calls.append(("received", [trade.trade_id for trade in trades]))
+        self.calls.append(("received", [trade.trade_id for trade in trades], connection))
 
     def silent(self, symbol: str, connection: str, since_ms: int, at_ms: int) -> None:
         """Write a silence down."""

@@ -6,7 +6,7 @@ import pytest
 
 from cryptostream.contracts.errors import SettingsError
 from cryptostream.contracts.settings import load_settings
-from cryptostream.ingest.instruments import Instrument, choose
+from cryptostream.ingest.instruments import Choice, Instrument, Listing, choose
 from cryptostream.ingest.settings import IngestSettings
 
 LISTED = [
@@ -74,3 +74,44 @@ def test_every_bad_setting_is_named_at_once(monkeypatch: pytest.MonkeyPatch) -> 
         load_settings(IngestSettings)
     for name in bad:
         assert f"{name}:" in str(caught.value)
+
+
+def test_patterns_allow_and_deny(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Names first, then what the patterns match, without what is denied."""
+    assert choose(LISTED, ["ETHUSDT", "BTC*"], "USDT") == ["ETHUSDT", "BTCUSDC", "BTCUSDT"]
+    assert choose(LISTED, [], "USDT", ["ETH*"]) == ["BTCUSDT"]
+    with pytest.raises(SettingsError, match="INGEST_DENY"):
+        choose(LISTED, ["BTC*"], "USDT", ["*"])
+    monkeypatch.setenv("INGEST_SYMBOLS", "BTC*,[E]TH?SDT")
+    monkeypatch.setenv("INGEST_DENY", "*USDC")
+    settings = load_settings(IngestSettings)
+    assert choose(LISTED, settings.symbol_list, "USDT", settings.deny_list) == [
+        "BTCUSDT",
+        "ETHUSDT",
+    ]
+
+
+def test_a_symbol_ends_when_two_lists_lack_it() -> None:
+    """A new one is read at once; one incomplete answer drops nothing."""
+    listing = Listing(Choice((), "USDT"))
+    assert listing.update(LISTED) == ["BTCUSDT", "ETHUSDT"]
+    fewer = [*LISTED[1:], Instrument("NEWUSDT", "USDT")]
+    assert listing.update(fewer) == ["BTCUSDT", "NEWUSDT", "ETHUSDT"]
+    assert listing.update(fewer) == ["BTCUSDT", "NEWUSDT"]
+    assert listing.update([]) == ["BTCUSDT", "NEWUSDT"]
+    assert listing.update(fewer) == ["BTCUSDT", "NEWUSDT"]
+
+
+def test_leases_need_a_name_and_bring_a_second_owner(monkeypatch: pytest.MonkeyPatch) -> None:
+    """POD_NAME is what others know us by; the stream follows the category."""
+    monkeypatch.setenv("INGEST_COORDINATION", "lease")
+    with pytest.raises(SettingsError, match="POD_NAME"):
+        load_settings(IngestSettings)
+    monkeypatch.setenv("POD_NAME", "ingest-7")
+    monkeypatch.setenv("INGEST_CATEGORY", "linear")
+    monkeypatch.setenv("INGEST_CONNECTIONS", "2")
+    settings = load_settings(IngestSettings)
+    assert (settings.owners, settings.connections) == (2, 2)
+    assert settings.stream_url == "wss://stream.bybit.com/v5/public/linear"
+    monkeypatch.setenv("INGEST_REPLICAS", "3")
+    assert load_settings(IngestSettings).owners == 3

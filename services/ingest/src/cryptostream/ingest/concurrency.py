@@ -1,12 +1,14 @@
-"""Run things side by side until the first one ends."""
+"""Run things side by side until the first one ends, and wait for what tells nobody."""
 
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Callable, Coroutine
+
+POLL_SECONDS: Final = 0.1
 
 
 async def first_of(*coroutines: Coroutine[Any, Any, None]) -> None:
@@ -20,3 +22,14 @@ async def first_of(*coroutines: Coroutine[Any, Any, None]) -> None:
         await asyncio.gather(*tasks, return_exceptions=True)
     for task in done:
         task.result()
+
+
+async def until(condition: Callable[[], bool], *, within: float) -> bool:
+    """Look until the condition holds, at most `within` seconds; tell whether it does."""
+    try:
+        async with asyncio.timeout(within):
+            while not condition():  # noqa: ASYNC110 - it comes from other tasks' state
+                await asyncio.sleep(POLL_SECONDS)
+    except TimeoutError:
+        return False
+    return True

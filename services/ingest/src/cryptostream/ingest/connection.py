@@ -101,6 +101,7 @@ class Feed:
             source,
             sink,
             metrics,
+            connection=name,
             life=self._life,
             observer=self._observer,
             silence=self._silence,

@@ -31,6 +31,7 @@ class Intake:
         sink: KafkaSink,
         metrics: Metrics,
         *,
+        connection: str,
         life: Liveness,
         observer: Observer,
         silence: SilenceWatch,
@@ -38,6 +39,7 @@ class Intake:
         wall_ms: Callable[[], int],
     ) -> None:
         self.life = life
+        self._connection = connection
         self._source = source
         self._sink = sink
         self._metrics = metrics
@@ -62,7 +64,7 @@ class Intake:
             self._metrics.received.inc(len(trades))
             self._metrics.exchange_latency.observe(max(0.0, (now_ms - first.exchange_time) / 1e3))
             self._silence.heard(first.symbol)
-            self._observer.received(trades)
+            self._observer.received(trades, self._connection)
         if rejected:
             await self._bury(rejected, now_ms)
 

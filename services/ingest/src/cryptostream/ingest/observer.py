@@ -29,7 +29,7 @@ class Observer(Protocol):
     def given_up(self, symbols: Iterable[str], connection: str, at_ms: int) -> None:
         """We left these symbols to others on purpose; what follows is no interruption of ours."""
 
-    def received(self, trades: Sequence[Trade]) -> None:
+    def received(self, trades: Sequence[Trade], connection: str) -> None:
         """One frame's trades, in their order, all offered to Kafka. In the hot path."""
 
     def silent(self, symbol: str, connection: str, since_ms: int, at_ms: int) -> None:
@@ -54,7 +54,7 @@ class Deaf:
     def given_up(self, symbols: Iterable[str], connection: str, at_ms: int) -> None:
         """Pass it over."""
 
-    def received(self, trades: Sequence[Trade]) -> None:
+    def received(self, trades: Sequence[Trade], connection: str) -> None:
         """Pass it over."""
 
     def silent(self, symbol: str, connection: str, since_ms: int, at_ms: int) -> None:
