@@ -133,7 +133,7 @@ def translate(error: Exception) -> CryptostreamError:
     match error:
         case ccxt.RequestTimeout():
             return ConnectionLostError("timeout", text)
-        case ccxt.DDoSProtection():
+        case ccxt.DDoSProtection() | ccxt.RateLimitExceeded():
             return ConnectionLostError("rate_limited", text)
         case ccxt.ExchangeNotAvailable():
             return ConnectionLostError("unavailable", text)

@@ -16,7 +16,7 @@ from cryptostream.ingest.adapters.continuity import Continuity
 from cryptostream.ingest.errors import ConnectionLostError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from cryptostream.contracts.trade import Trade
     from cryptostream.ingest.adapters.client import Client
@@ -83,6 +83,7 @@ class CcxtReader:
         connect: makes a client that knows the instruments; a new one for each session, since
             ccxt's own state survives its connections.
         silence_seconds: a connection that brings nothing for so long is given up.
+        known: trades that an earlier run delivered, each symbol's in their order.
     """
 
     def __init__(
@@ -96,6 +97,7 @@ class CcxtReader:
         gate: Gate,
         backoff: Backoff,
         silence_seconds: float,
+        known: Iterable[Trade] = (),
         clock: Callable[[], float] = time.monotonic,
         wall_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
     ) -> None:
@@ -114,6 +116,9 @@ class CcxtReader:
         self._subscribed = False
         self._ids: defaultdict[str, Continuity] = defaultdict(Continuity)
         self._last_ms: dict[str, int] = {}
+        for trade in known:
+            self._ids[trade.symbol].admit(int(trade.trade_id))
+            self._last_ms[trade.symbol] = trade.trade_time
 
     @property
     def connected(self) -> bool:
@@ -240,7 +245,7 @@ class CcxtReader:
         for trade in trades:
             while not sink.offer_trade(trade):
                 await sink.room()
-        self._outlets.observer.received(trades)
+        self._outlets.observer.received(trades, self._name)
 
     async def _bury(self, info: object, error: ContractError, now_ms: int) -> None:
         """Put a record that breaks the contract among the dead letters."""

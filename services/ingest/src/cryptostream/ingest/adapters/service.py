@@ -12,6 +12,7 @@ from cryptostream.contracts.errors import SettingsError
 from cryptostream.contracts.topics import trades_topic
 from cryptostream.ingest.adapters.client import Client
 from cryptostream.ingest.adapters.convert import CATEGORY, SHARD
+from cryptostream.ingest.adapters.history import newest_trades
 from cryptostream.ingest.adapters.metrics import AdapterMetrics
 from cryptostream.ingest.adapters.reader import CcxtReader, Gate, Outlets
 from cryptostream.ingest.adapters.topic import ensure_topic
@@ -26,6 +27,7 @@ from cryptostream.ingest.sink import KafkaSink
 if TYPE_CHECKING:
     from random import Random
 
+    from cryptostream.contracts.trade import Trade
     from cryptostream.ingest.adapters.settings import ExchangesSettings
 
 #: A shutdown may take 5 s in all.
@@ -44,8 +46,13 @@ class Service:
         self._topic = trades_topic(settings.exchange)
         self._metrics = AdapterMetrics()
         self._readers: list[CcxtReader] = []
+        self._delivered: dict[str, list[Trade]] = {}
         self._ledger = GapLedger(
-            settings.exchange, CATEGORY, instance=f"{SHARD}-{settings.exchange}", shard=SHARD
+            settings.exchange,
+            CATEGORY,
+            instance=f"{SHARD}-{settings.exchange}",
+            shard=SHARD,
+            told_until=self._delivered_until,
         )
         self._sink = KafkaSink(
             settings.bootstrap_servers,
@@ -94,10 +101,20 @@ class Service:
         if await ensure_topic(self._settings.bootstrap_servers, self._topic):
             log.info("topic_created", extra={"fields": {"topic": self._topic}})
         await self._sink.start()
+        await self._remember()
         self._readers = self._make_readers(symbols, catalogue)
         fields = {"symbols": len(symbols), "connections": len(self._readers)}
         log.info("reading", extra={"fields": fields})
         await first_of(self._tell_for_ever(), *(reader.run() for reader in self._readers))
+
+    async def _remember(self) -> None:
+        """Look up what an earlier run delivered; what was missed since then is a gap."""
+        for trade in await newest_trades(self._settings.bootstrap_servers, self._topic):
+            self._delivered.setdefault(trade.symbol, []).append(trade)
+
+    def _delivered_until(self, symbol: str) -> int | None:
+        trades = self._delivered.get(symbol)
+        return max(trade.trade_time for trade in trades) if trades else None
 
     def _client(self) -> Client:
         settings = self._settings
@@ -134,6 +151,7 @@ class Service:
                 gate=gate,
                 backoff=Backoff(self._rng),
                 silence_seconds=self._settings.silence_seconds,
+                known=[trade for name in names for trade in self._delivered.get(symbols[name], ())],
             )
             for number, names in enumerate(per_connection(self._venue, list(symbols)))
         ]
