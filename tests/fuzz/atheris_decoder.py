@@ -1,6 +1,7 @@
 """`python tests/fuzz/atheris_decoder.py [libFuzzer options]`: fuzz the decoder by coverage.
 
-Runs until something undocumented is raised; `-runs=100000` ends it sooner. The recorded frames
+Runs until something undocumented is raised; `-runs=100000` ends it sooner, and the file that a
+crash left behind shows it again. The recorded frames
 are the seeds. Each input is tried as bytes and, its head choosing trade and field, as a value
 inside a recorded frame.
 """
@@ -42,7 +43,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="fuzz-decoder-") as folder:
         for number, frame in enumerate(RECORDED):
             (Path(folder) / str(number)).write_bytes(encode(frame))
-        atheris.Setup([*sys.argv, folder, "-max_len=65536"], look)
+        given = any(not argument.startswith("-") for argument in sys.argv[1:])
+        seeds = [] if given else [folder]
+        atheris.Setup([*sys.argv, *seeds, "-max_len=65536"], look)
         atheris.Fuzz()
 
 
