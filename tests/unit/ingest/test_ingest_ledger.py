@@ -12,9 +12,9 @@ from support.ingest_trades import NOW, live
 
 from cryptostream.ingest.gap_metrics import MAX_CAUSES, GapMetrics, group_of
 from cryptostream.ingest.gaps import FRESH_MS, GapLedger
-from cryptostream.ingest.ledger import COVERAGE_SECONDS, LATE_MS, OTHERS_MS, GapKeeper
+from cryptostream.ingest.ledger import COVERAGE_SECONDS, OTHERS_MS, GapKeeper
 from cryptostream.ingest.parse import Source
-from cryptostream.ingest.stitch import Row
+from cryptostream.ingest.stitch import LATE_MS, Row
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -14,7 +14,7 @@ from cryptostream.contracts.errors import ContractError
 from cryptostream.ingest.gaps import GapLedger
 from cryptostream.ingest.parse import Source
 from cryptostream.ingest.spans import without
-from cryptostream.ingest.stitch import Ids, Row, read_rows, stitch, trades_of
+from cryptostream.ingest.stitch import LATE_MS, Ids, Row, read_rows, stitch, trades_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 X = "XUSDT"
 SOURCE = Source("bybit", "spot", "0/1")
+SOON, LATER = NOW + 31, NOW + 30 + LATE_MS
 
 
 def a_gap(start: int, end: int) -> Gap:
@@ -49,50 +50,57 @@ def ids(before: Sequence[int], after: Sequence[int]) -> Ids:
 def test_rows_that_overlap_both_ends_repair_the_gap() -> None:
     """What lies between them and we never had was missed, oldest first."""
     found = rows((1, 0), (2, 10), (3, 20), (4, 20), (5, 31))
-    result = stitch(a_gap(5, 30), ids([1], [5]), found, settled=False)
+    result = stitch(a_gap(5, 30), ids([1], [5]), found, asked_ms=SOON)
     assert (result.state, result.repaired_from) == ("repaired", NOW + 5)
     assert [row.execId for row in result.missed] == ["2", "3", "4"]
 
 
 def test_rows_that_reach_back_to_a_part_repair_that_part() -> None:
     """Of the oldest row's own millisecond there may have been more."""
-    result = stitch(a_gap(5, 30), ids([1], [5]), rows((3, 20), (5, 31)), settled=False)
+    result = stitch(a_gap(5, 30), ids([1], [5]), rows((3, 20), (5, 31)), asked_ms=SOON)
     assert (result.state, result.repaired_from) == ("partly_repaired", NOW + 21)
     assert [row.execId for row in result.missed] == ["3"]
 
 
 def test_rows_from_after_the_gap_repair_nothing() -> None:
     """Sixty trades came since."""
-    result = stitch(a_gap(5, 30), ids([1], [5, 6]), rows((5, 31), (6, 32)), settled=False)
+    result = stitch(a_gap(5, 30), ids([1], [5, 6]), rows((5, 31), (6, 32)), asked_ms=SOON)
     assert (result.state, result.repaired_from, result.missed) == ("open", NOW + 30, ())
 
 
 def test_no_rows_prove_nothing() -> None:
     """An empty answer is a doubtful one."""
-    assert stitch(a_gap(5, 30), Ids(), [], settled=True).state == "open"
+    assert stitch(a_gap(5, 30), Ids(), [], asked_ms=LATER).state == "open"
 
 
 def test_a_row_older_than_the_gap_proves_its_beginning() -> None:
     """Even if we know no trade from before, as after a start."""
-    result = stitch(a_gap(5, 30), ids([], [5]), rows((1, 4), (2, 7), (5, 31)), settled=False)
+    result = stitch(a_gap(5, 30), ids([], [5]), rows((1, 4), (2, 7), (5, 31)), asked_ms=SOON)
     assert (result.state, [row.execId for row in result.missed]) == ("repaired", ["2"])
-    edge = stitch(a_gap(5, 30), ids([], [5]), rows((1, 5), (5, 31)), settled=False)
+    edge = stitch(a_gap(5, 30), ids([], [5]), rows((1, 5), (5, 31)), asked_ms=SOON)
     assert edge.state == "partly_repaired"
 
 
 def test_an_end_without_trades_is_proved_only_after_a_while() -> None:
     """REST may not have told of the newest trades yet."""
     found = rows((1, 0), (2, 10))
-    assert stitch(a_gap(5, 30), ids([1], []), found, settled=False).state == "open"
-    assert stitch(a_gap(5, 30), ids([1], []), found, settled=True).state == "repaired"
-    lagging = stitch(a_gap(5, 30), ids([1], [7]), found, settled=True)
+    assert stitch(a_gap(5, 30), ids([1], []), found, asked_ms=SOON).state == "open"
+    assert stitch(a_gap(5, 30), ids([1], []), found, asked_ms=LATER).state == "repaired"
+    lagging = stitch(a_gap(5, 30), ids([1], [7]), found, asked_ms=LATER)
     assert (lagging.state, [row.execId for row in lagging.missed]) == ("open", ["2"])
 
 
 def test_a_late_trade_among_received_ones_is_missed_too() -> None:
     """The exchange told of it late; its place is before a trade that came in."""
     found = rows((1, 0), (2, 3), (3, 5), (9, 40))
-    result = stitch(a_gap(5, 30), ids([1, 3], [9]), found, settled=False)
+    result = stitch(a_gap(5, 30), ids([1, 3], [9]), found, asked_ms=SOON)
+    assert [row.execId for row in result.missed] == ["2"]
+
+
+def test_what_the_stream_should_have_brought_is_missed_too() -> None:
+    """An exchange that grants before it sends leaves a hole after the grant."""
+    found = rows((1, 0), (2, 900), (3, 1_500))
+    result = stitch(a_gap(5, 30), ids([1], []), found, asked_ms=LATER)
     assert [row.execId for row in result.missed] == ["2"]
 
 
@@ -150,7 +158,8 @@ def test_repaired_is_never_claimed_of_a_gap_with_a_hole(
     ledger.received([live(X, n, NOW + t, seq=n) for n, t in seen], "a")
     (gap,) = ledger.due(NOW + back)
     fetched = rows(*[row for row in truth if row[1] <= back + later][-limit:])
-    result = stitch(gap, Ids(*ledger.known(gap)), fetched, settled=True)
+    asked = gap.to_time + LATE_MS
+    result = stitch(gap, Ids(*ledger.known(gap)), fetched, asked_ms=asked)
     new = [int(row.execId) for row in result.missed]
     assert not set(new) & set(had)
     assert new == sorted(set(new))

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 from cryptostream.contracts.errors import ContractError
 from cryptostream.contracts.messages import Coverage, Gap
 from cryptostream.ingest.gaps import FRESH_MS, GapLedger
-from cryptostream.ingest.stitch import Ids, Stitch, stitch, trades_of
+from cryptostream.ingest.stitch import LATE_MS, Ids, Stitch, stitch, trades_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,8 +31,6 @@ if TYPE_CHECKING:
 
 TELL_SECONDS: Final = 1.0
 COVERAGE_SECONDS: Final = 5.0
-#: REST may show a trade so much later than the stream.
-LATE_MS: Final = 2_000
 #: Others report each 5 s, and only a report of `FRESH_MS` after the gap's end counts.
 OTHERS_MS: Final = 15_000
 #: Gaps that are worked on at a time; the others wait their turn.
@@ -200,8 +198,7 @@ class GapKeeper:
             asked_ms = self._wall_ms()
             rows = await self._recent.fetch(gap.symbol)
         ids = Ids(*self._ledger.known(gap))
-        settled = asked_ms >= gap.to_time + LATE_MS
-        outcome = stitch(gap, ids, rows or [], settled=settled)
+        outcome = stitch(gap, ids, rows or [], asked_ms=asked_ms)
         try:
             trades = trades_of(outcome.missed, self._source, self._wall_ms())
         except ContractError as error:

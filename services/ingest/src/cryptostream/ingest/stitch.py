@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 #: The exchange's clock and ours agree within this.
 CLOCKS_MS: Final = 1_000
+#: REST may show a trade so much later than the stream.
+LATE_MS: Final = 2_000
 _SIDES: Final[dict[str, Side]] = {"Buy": "buy", "Sell": "sell"}
 _NOBODY: Final[frozenset[str]] = frozenset()
 
@@ -74,20 +76,19 @@ def read_rows(rows: object) -> list[Row]:
         raise ContractError("bad_recent_trades", str(error)[:200]) from error
 
 
-def stitch(gap: Gap, ids: Ids, rows: Sequence[Row], *, settled: bool) -> Stitch:
+def stitch(gap: Gap, ids: Ids, rows: Sequence[Row], *, asked_ms: int) -> Stitch:
     """Say which of the rows were missed and what they prove.
 
     Args:
         gap: an ended gap.
         ids: what we had of the symbol.
         rows: as REST gave them after the gap's end, newest first.
-        settled: whether so much time passed between the gap's end and the request that REST had
-            told of all that was traded in the gap.
+        asked_ms: when they were asked for.
     """
     ordered = list(reversed(rows))
     ordered.sort(key=lambda row: (row.time, row.seq))
-    missed = _missed(gap, ids, ordered, gap.to_time + (CLOCKS_MS if settled else 0))
-    if not ordered or not _joins_end(gap, ids, ordered, settled=settled):
+    missed = _missed(gap, ids, ordered, max(gap.to_time, asked_ms - CLOCKS_MS))
+    if not ordered or not _joins_end(gap, ids, ordered, settled=asked_ms >= gap.to_time + LATE_MS):
         return Stitch(missed, "open", gap.to_time)
     oldest = ordered[0].time
     if oldest < gap.from_time or any(row.execId in ids.before for row in ordered):
@@ -101,7 +102,8 @@ def stitch(gap: Gap, ids: Ids, rows: Sequence[Row], *, settled: bool) -> Stitch:
 def _missed(gap: Gap, ids: Ids, ordered: Sequence[Row], until_ms: int) -> tuple[Row, ...]:
     """Give the rows that we never had: in the gap, or among those that we had.
 
-    A late trade belongs before others that came in; what is new after the gap is still to come.
+    A late trade belongs before others that came in. What is new after the gap is still to come,
+    unless it is so old that it should have: the exchange may grant before it sends.
     """
     places = range(len(ordered))
     first_known = min((i for i in places if ordered[i].execId in ids.known), default=len(ordered))
