@@ -162,3 +162,25 @@ def test_the_listing_is_the_sent_trades(orders: list[tuple[int, int, int, bool]]
     listed = [json.loads(line)["trade_id"] for line in b"".join(book.sent_lines()).splitlines()]
     assert listed == [str(at) for at, order in enumerate(orders) if order[3]]
     assert book.sent == len(listed)
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 200), st.integers(1, 9)), min_size=1, max_size=50),
+    st.sampled_from([3, 5, 15, 30, 60, 1440]),
+)
+def test_longer_klines_are_made_of_minutes(steps: list[tuple[int, int]], minutes: int) -> None:
+    """A longer candle has the first open, the extremes, the last close and all the volume."""
+    book, at = Book(BTC), START
+    for seconds, price in steps:
+        at += seconds * 1000
+        write(book, at=at, price=price, size=price)
+    short = klines(book, start_ms=0, end_ms=at, limit=10_000)[::-1]
+    span = minutes * MINUTE_MS
+    for long in klines(book, start_ms=0, end_ms=at, limit=10_000, span_ms=span):
+        parts = [k for k in short if long.start <= k.start < long.start + span]
+        # A minute without trades repeats the close before it, which may be another candle's.
+        parts = [k for k in parts if k.volume] or parts
+        assert (long.open, long.close) == (parts[0].open, parts[-1].close)
+        assert (long.high, long.low) == (max(k.high for k in parts), min(k.low for k in parts))
+        assert long.volume == sum(k.volume for k in parts)
+        assert long.turnover == sum(k.turnover for k in parts)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from binascii import crc32
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import lru_cache
 from typing import Final
 
 from cryptostream.contracts.errors import SettingsError
@@ -56,8 +57,13 @@ class Instrument:
     @property
     def partition(self) -> int:
         """The matching partition, 0..9, whose counter numbers the symbol's trades."""
-        known = _SEEN_PARTITIONS.get(self.symbol)
-        return crc32(self.symbol.encode()) % PARTITIONS if known is None else known
+        return _partition(self.symbol)
+
+
+@lru_cache(maxsize=4096)
+def _partition(symbol: str) -> int:
+    known = _SEEN_PARTITIONS.get(symbol)
+    return crc32(symbol.encode()) % PARTITIONS if known is None else known
 
 
 def _pair(  # noqa: PLR0917 - the rows of a table

@@ -51,6 +51,24 @@ class _Chunk:
     def __len__(self) -> int:
         return len(self.ids)
 
+    def add(self, order: Order, flags: int) -> None:
+        count = len(order.ids)
+        self.ids.extend(order.ids)
+        self.prices.extend(order.prices)
+        self.sizes.extend(order.sizes)
+        self.times.extend([order.time_ms] * count)
+        self.seqs.extend([order.seq] * count)
+        self.flags.extend([flags | _RPI if rpi else flags for rpi in order.rpi])
+
+    def add_one(self, order: Order, flags: int) -> None:
+        """Do the same for the most frequent case, an order of one fill, in half the time."""
+        self.ids.append(order.ids[0])
+        self.prices.append(order.prices[0])
+        self.sizes.append(order.sizes[0])
+        self.times.append(order.time_ms)
+        self.seqs.append(order.seq)
+        self.flags.append(flags | _RPI if order.rpi[0] else flags)
+
     def entry(self, at: int) -> Entry:
         flags = self.flags[at]
         return Entry(
@@ -82,13 +100,11 @@ class Book:
         if len(chunk) >= CHUNK_TRADES:
             chunk, begun = _Chunk(), True
             self._chunks.append(chunk)
-        chunk.ids.extend(order.ids)
-        chunk.prices.extend(order.prices)
-        chunk.sizes.extend(order.sizes)
-        chunk.times.extend([order.time_ms] * count)
-        chunk.seqs.extend([order.seq] * count)
         flags = (_BUY if order.side == BUY else 0) | (_SENT if sent else 0)
-        chunk.flags.extend([flags | _RPI if rpi else flags for rpi in order.rpi])
+        if count == 1:
+            chunk.add_one(order, flags)
+        else:
+            chunk.add(order, flags)
         self.last_ms = order.time_ms
         self.made += count
         self.sent += count if sent else 0

@@ -78,12 +78,11 @@ class Outlet:
             self._ledger.bound()
         if not heard:
             return
-        for message in trade_messages(instrument, order, now_ms + skew):
-            self._push(symbol, message.encode(), now_ms)
-
-    def _push(self, symbol: str, payload: bytes, now_ms: int) -> None:
+        messages = trade_messages(instrument, order, now_ms + skew)
         if self._tamper.idle:
-            self._hub.publish(symbol, payload)
+            for message in messages:
+                self._hub.publish(symbol, message.encode())
             return
-        for message in self._tamper.change(symbol, payload, now_ms):
-            self._hub.publish(symbol, message)
+        for message in messages:
+            for changed in self._tamper.change(symbol, message.encode(), now_ms):
+                self._hub.publish(symbol, changed)
