@@ -5,7 +5,7 @@
 ARGS ?=
 BIN := .venv/bin
 ROOMS := services/contracts services/ingest services/simulator services/predictor \
-  services/board spark-jobs models scripts
+  services/board services/audit spark-jobs models scripts
 INPUTS := scripts/setup.sh requirements.txt $(ROOMS:%=%/pyproject.toml)
 #: The environment as it runs, and with what tests and linters need.
 RUN := .venv/.ready-run
