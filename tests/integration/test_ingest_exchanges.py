@@ -7,11 +7,13 @@ import json
 import signal
 import subprocess
 import sys
+import urllib.error
 import urllib.request
 from contextlib import asynccontextmanager
 from random import Random
 from typing import TYPE_CHECKING, Any
 
+import ccxt.pro
 import pytest
 from support.eventually import eventually_async
 from support.exchanges.base import row_of
@@ -19,6 +21,7 @@ from support.exchanges.binance import Binance
 from support.exchanges.coinbase import Coinbase
 from support.exchanges.okx import Okx
 from support.kafka_topics import TopicReader
+from support.simulator import running_simulator
 
 from cryptostream.contracts.messages import DeadLetter, Gap, decode
 from cryptostream.contracts.topics import DEAD_LETTERS, GAPS, trades_topic
@@ -29,10 +32,11 @@ from cryptostream.ingest.adapters.topic import ensure_topic
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+    from pathlib import Path
 
     from support.exchanges.base import SimulatedExchange
 
-WITHIN = 60.0
+WITHIN = 40.0
 EXCHANGES: dict[str, tuple[type[SimulatedExchange], list[str]]] = {
     "binance": (Binance, ["BTCUSDT", "ETHUSDT", "SOLUSDT"]),
     "okx": (Okx, ["BTC-USDT", "ETH-USDT", "SOL-USDT"]),
@@ -135,6 +139,27 @@ async def test_a_burst_far_above_ccxts_own_memory_arrives_whole(kafka_bootstrap:
     reader.close()
 
 
+async def test_what_happened_while_no_process_ran_is_a_gap(kafka_bootstrap: str) -> None:
+    """A second run goes on where the first one ended: the ids say what lacks, and since when."""
+    await ensure_topic(kafka_bootstrap, trades_topic("binance"))
+    gaps = TopicReader(kafka_bootstrap, GAPS)
+    # A name of its own: the topic keeps what other tests left there.
+    async with Binance(["RESTUSDT"]) as source:
+        async with running("binance", source, kafka_bootstrap) as first:
+            await source.trade("RESTUSDT", 5)
+            await until(lambda: first.status().ready)
+        missed = source.match("RESTUSDT", 40)
+        async with running("binance", source, kafka_bootstrap):
+            await source.trade("RESTUSDT", 5)
+            told = await until(
+                lambda: [one for one in gaps_of(gaps, "binance") if one.cause == "id_jump"]
+            )
+    assert {gap.symbol for gap in told} == {"RESTUSDT"}
+    assert told[0].from_time <= missed[0].time_ms <= missed[-1].time_ms <= told[0].to_time
+    assert told[0].state == "open"
+    gaps.close()
+
+
 async def test_a_coinbase_update_of_several_products_is_kept_apart(kafka_bootstrap: str) -> None:
     """Such a frame goes under its first product in ccxt; each trade keeps its own symbol."""
     kind, symbols = EXCHANGES["coinbase"]
@@ -168,6 +193,27 @@ async def test_a_record_that_breaks_the_contract_is_a_dead_letter(kafka_bootstra
     assert json.loads(letter.payload) == message["data"][0]
     reader.close()
     letters.close()
+
+
+async def test_ccxt_breaks_bybits_rule_of_ten_topics(tmp_path: Path) -> None:
+    """It asks for all symbols in one request, which is why Bybit has a reader of its own."""
+    with running_simulator(tmp_path) as simulated:
+        client = ccxt.pro.bybit(
+            {
+                "options": {"defaultType": "spot", "fetchMarkets": {"types": ["spot"]}},
+                "has": {"fetchCurrencies": False},
+            }
+        )
+        client.urls["api"] = dict.fromkeys(client.urls["api"], simulated.http)
+        client.urls["api"]["ws"] = {"public": {"spot": simulated.websocket}}
+        try:
+            await client.load_markets()
+            symbols = sorted(client.markets)
+            assert len(symbols) > 10
+            with pytest.raises(ccxt.ExchangeError, match="args size >10"):
+                await asyncio.wait_for(client.watch_trades_for_symbols(symbols), WITHIN)
+        finally:
+            await client.close()
 
 
 def start(**variables: str) -> subprocess.Popen[str]:
