@@ -23,7 +23,7 @@ PURE = {
     "contracts": ("*.py", {"msgspec", "pydantic", "pydantic_settings"}),
     "ingest": ("{backoff,liveness,parse,protocol,sharding,subscriptions}.py", {"msgspec"}),
     "simulator": (
-        "{frames,instruments,klines,ledger,protocol,rest,tape}.py",
+        "{exports,faults,frames,gate,instruments,klines,ledger,listing,protocol,rest,tamper,tape}.py",
         {"msgspec", "numpy"},
     ),
     "stream": ("{book,breaker,documents,records}.py", {"orjson"}),
