@@ -1,6 +1,6 @@
 # Everything goes through these targets; `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down status doctor test lint format lock
+.PHONY: help setup demo up down status doctor feed test bench-ingest drill-ingest lint format lock
 
 ARGS ?=
 BIN := .venv/bin
@@ -12,7 +12,7 @@ RUN := .venv/.ready-run
 DEV := .venv/.ready-dev
 
 help: ## List the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1	/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1	/' | expand -t 14
 	@echo
 	@echo "Arguments are passed on: make demo ARGS='--feed sim --for 120 --json'"
 
@@ -41,8 +41,17 @@ status: $(RUN) ## Show each component: state, pid, port, memory, last error
 doctor: $(RUN) ## Look at what this machine must have
 	@exec $(BIN)/cryptostream doctor $(ARGS)
 
+feed: $(RUN) ## Show who reads which symbols, rates, gaps and lag, live
+	@exec $(BIN)/cryptostream feed $(ARGS)
+
 test: lint ## Lint, then run all tests against the real servers
 	@exec $(BIN)/python -m pytest $(ARGS)
+
+bench-ingest: $(DEV) ## Compare ingest's CPU per trade with pybit, cryptofeed and ccxt
+	@PYTHONPATH=scripts/bench:tests exec $(BIN)/python -m bench_ingest $(ARGS)
+
+drill-ingest: $(DEV) ## Run ingest through every fault there is; takes long
+	@exec $(BIN)/python -m pytest -m drill -s tests/system/test_ingest_faults.py tests/system/test_ingest_scale.py $(ARGS)
 
 lint: $(DEV) ## Check style and types
 	@$(BIN)/ruff check
