@@ -37,9 +37,9 @@ def tell(bootstrap: str, topic: str, *messages: bytes, at: int = 0) -> None:
     assert producer.flush(30) == 0
 
 
-def report(instance: str, *symbols: str) -> bytes:
-    """Make a report of now, on symbols read for a minute."""
-    now = wall_ms()
+def report(instance: str, *symbols: str, ago_ms: int = 0) -> bytes:
+    """Make a report, of now by default, on symbols read for a minute."""
+    now = wall_ms() - ago_ms
     since = dict.fromkeys(symbols, now - 60_000)
     return encode(Coverage("bybit", "spot", instance, now, since, dict.fromkeys(symbols, 1.0)))
 
@@ -58,7 +58,7 @@ async def running(bootstrap: str, topic: str, me: str = "a") -> AsyncIterator[Pe
 
 
 async def test_reports_from_before_and_after_the_start_are_heard(kafka_bootstrap: str) -> None:
-    """All partitions are read, from a minute ago on."""
+    """All partitions are read."""
     topic = new_topic(kafka_bootstrap, partitions=3)
     tell(kafka_bootstrap, topic, report("b", "BTCUSDT"))
     async with running(kafka_bootstrap, topic) as peers:
@@ -90,18 +90,31 @@ async def test_bad_reports_are_counted_and_passed_over(kafka_bootstrap: str) -> 
         assert peers.refused == 4
 
 
-async def test_history_beyond_a_minute_is_not_read(kafka_bootstrap: str) -> None:
-    """A restart doesn't work through an hour of reports."""
-    topic = new_topic(kafka_bootstrap)
-    tell(kafka_bootstrap, topic, b"old rubbish", at=wall_ms() - 600_000)
-    tell(kafka_bootstrap, topic, report("b", "X"))
+async def test_all_history_is_heard_before_it_is_said_to_be(kafka_bootstrap: str) -> None:
+    """Whoever waits for `heard` knows the last word on each symbol, however old."""
+    topic = new_topic(kafka_bootstrap, partitions=2)
+    told = [report("a", "X", ago_ms=600_000 + 10 * n) for n in range(2_000)]
+    tell(kafka_bootstrap, topic, *told, report("b", "Y", ago_ms=40_000))
     async with running(kafka_bootstrap, topic) as peers:
 
-        async def hears_b() -> bool:
-            return peers.receives("X", "b")
+        async def has_heard() -> bool:
+            return peers.heard
 
-        await eventually_async(hears_b, within=30)
-        assert peers.refused == 0
+        await eventually_async(has_heard, within=30)
+        assert peers.reports() == {}
+        assert wall_ms() - (peers.told_until("X") or 0) < 660_000
+        assert wall_ms() - (peers.told_until("Y") or 0) < 100_000
+
+
+async def test_an_empty_topic_is_heard_at_once(kafka_bootstrap: str) -> None:
+    """The first instance of all waits for nobody."""
+    async with running(kafka_bootstrap, new_topic(kafka_bootstrap)) as peers:
+
+        async def has_heard() -> bool:
+            return peers.heard
+
+        await eventually_async(has_heard, within=30)
+        assert peers.told_until("X") is None
 
 
 async def test_a_topic_that_comes_later_is_found(kafka_bootstrap: str) -> None:

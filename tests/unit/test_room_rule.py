@@ -21,7 +21,13 @@ SHARED = "contracts"
 #: Modules without input and output, and what they may import beside the standard library.
 PURE = {
     "contracts": ("*.py", {"msgspec", "pydantic", "pydantic_settings"}),
-    "ingest": ("{backoff,liveness,parse,protocol,sharding,subscriptions}.py", {"msgspec"}),
+    "ingest": (
+        (
+            "{assignment,backoff,bucket,budget,gaps,handover,liveness,membership,parse,"
+            "protocol,sharding,silence,spans,stitch,subscriptions,track,weights}.py"
+        ),
+        {"msgspec"},
+    ),
     "simulator": (
         "{exports,faults,frames,gate,instruments,klines,ledger,listing,protocol,rest,tamper,tape}.py",
         {"msgspec", "numpy"},

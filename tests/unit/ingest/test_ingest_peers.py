@@ -80,7 +80,26 @@ def test_stale_reports_say_nothing() -> None:
 
 def test_a_report_from_the_future_says_nothing() -> None:
     """A clock far ahead would cover gaps that nobody has seen yet."""
-    assert reports(report(at=NOW + STALE_MS + 1)).fresh() == {}
+    known = reports(report(at=NOW + STALE_MS + 1))
+    assert known.fresh() == {}
+    assert known.told_until("BTCUSDT") is None
+
+
+def test_what_was_told_long_ago_is_remembered() -> None:
+    """A lone instance that starts again knows since when nobody received a symbol."""
+    old = NOW - 3_000_000
+    known = reports(report("a", at=old), report("b", at=old - 5_000))
+    assert known.fresh() == {}
+    assert known.told_until("BTCUSDT") == old
+    assert known.told_until("ETHUSDT") is None
+
+
+def test_the_number_of_symbols_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Strangers can't fill our memory with names, and known names are kept up to date."""
+    monkeypatch.setattr("cryptostream.ingest.peers.MAX_SYMBOLS", 1)
+    known = reports(report(at=NOW - 9), report(), Coverage("bybit", "spot", "c", NOW, {"X": 0}, {}))
+    assert known.told_until("BTCUSDT") == NOW
+    assert known.told_until("X") is None
 
 
 def test_the_newest_report_counts() -> None:

@@ -112,4 +112,7 @@ class Assigner:
         now = self._clock()
         if now - self._proposed_at >= PROPOSE_SECONDS:
             self._proposed_at = now
-            self._roster.propose(weights(self._peers.reports(), self._roster.weights()))
+            known = weights(self._peers.reports(), self._roster.weights())
+            listed = frozenset(self.listed)
+            # Or the weights of what is delisted, and of what strangers tell, would stay for ever.
+            self._roster.propose({name: known[name] for name in known if name in listed})

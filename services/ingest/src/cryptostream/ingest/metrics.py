@@ -33,6 +33,9 @@ class Metrics:
         self.refusals = self._counter("subscriptions_refused_total", "Topics refused, each time")
         self.silences = self._counter("silences_total", "Symbols found silent, each time")
         self.waits = self._counter("queue_full_total", "Waits for room in Kafka's queue")
+        self.lease_failures = self._counter(
+            "lease_failures_total", "Calls about leases that the API server failed", "verb"
+        )
         self.connected = self._gauge("connected", "Open connections to the exchange")
         self.subscribed = self._gauge("subscribed_topics", "Topics that the exchange granted")
         self.refused = self._gauge("refused_topics", "Topics that the exchange doesn't know")

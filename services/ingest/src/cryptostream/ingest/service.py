@@ -17,7 +17,6 @@ from cryptostream.ingest.feeds import Feeds
 from cryptostream.ingest.gap_metrics import GapMetrics
 from cryptostream.ingest.gaps import GapLedger
 from cryptostream.ingest.instruments import Catalogue, Choice
-from cryptostream.ingest.leases import connect as connect_leases
 from cryptostream.ingest.ledger import GapKeeper
 from cryptostream.ingest.metrics import Metrics
 from cryptostream.ingest.parse import Source
@@ -41,7 +40,7 @@ FLUSH_SECONDS: Final = 4.0
 #: Kept of the grace period for what is neither handing over nor delivering.
 SPARE_SECONDS: Final = 1.0
 #: What was reported before us is awaited so long, as it tells what we missed.
-HEAR_SECONDS: Final = 2.0
+HEAR_SECONDS: Final = 5.0
 
 log = logging.getLogger(__name__)
 
@@ -63,7 +62,7 @@ class Service:
             Choice(tuple(settings.symbol_list), settings.quote, tuple(settings.deny_list)),
             lambda: Backoff(rng),
         )
-        self._roster = _roster(settings, rng)
+        self._roster = _roster(settings, rng, self._metrics)
         shared = settings.coordination == "lease"
         self._source = Source(
             settings.exchange, settings.category, self._roster.me if shared else settings.shard
@@ -80,7 +79,7 @@ class Service:
             settings.category,
             instance=self._roster.me,
             shard=self._source.shard,
-            told_until=self._told_until,
+            told_until=self._peers.told_until,
         )
         self._sink = KafkaSink(
             settings.bootstrap_servers,
@@ -207,7 +206,7 @@ class Service:
 
     async def _follow_roster(self) -> None:
         """Read what is ours, once we know what was reported before us."""
-        await until(lambda: bool(self._peers.reports()), within=HEAR_SECONDS)
+        await until(lambda: self._peers.heard, within=HEAR_SECONDS)
         await first_of(self._assigner.run(), _wait(self._leaving))
         # What we read until the others have it does not change any more.
         await _wait(asyncio.Event())
@@ -240,23 +239,26 @@ class Service:
     def _count_members(self) -> int:
         return len(self._roster.members())
 
-    def _told_until(self, symbol: str) -> int | None:
-        """When anybody reported the symbol last, epoch milliseconds."""
-        reports = self._peers.reports().values()
-        return max((report.time for report in reports if symbol in report.since), default=None)
 
-
-def _roster(settings: IngestSettings, rng: Random) -> Roster:
+def _roster(settings: IngestSettings, rng: Random, metrics: Metrics) -> Roster:
     if settings.coordination == "static":
         return StaticRoster(Shard.parse(settings.shard))
-    store = connect_leases(
+    # The client of Kubernetes takes a second and 20 MB, which only pods shall pay.
+    from cryptostream.ingest.leases import connect  # noqa: PLC0415
+
+    store = connect(
         settings.pod_name,
         f"{settings.exchange}-{settings.category}",
         namespace=settings.pod_namespace,
         kubeconfig=settings.kubeconfig,
         pod_uid=settings.pod_uid,
     )
-    return LeaseRoster(store, settings.pod_name, rng)
+    return LeaseRoster(
+        store,
+        settings.pod_name,
+        rng,
+        on_failure=lambda verb: metrics.lease_failures.labels(verb).inc(),
+    )
 
 
 def _wall_ms() -> int:
