@@ -4,54 +4,38 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 from random import Random
-from typing import TYPE_CHECKING, Final
-from uuid import uuid4
+from typing import TYPE_CHECKING
 
 import pytest
-from kubernetes.client import (
-    ApiClient,
-    CoordinationV1Api,
-    CoreV1Api,
-    V1Namespace,
-    V1ObjectMeta,
+from kubernetes.client import CoordinationV1Api
+from support.cluster import (
+    KUBECONFIG,
+    LEASE_VERBS,
+    administrator,
+    needs_cluster,
+    new_namespace,
+    role_kubeconfig,
 )
-from kubernetes.config import new_client_from_config
 from support.eventually import eventually_async
 
-from cryptostream.contracts.errors import Failure
+from cryptostream.contracts.errors import Failure, SettingsError
 from cryptostream.ingest.leases import KubernetesLeases, connect
 from cryptostream.ingest.roster import LeaseRoster
 from cryptostream.ingest.tenure import LeaseError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
+    from pathlib import Path
 
-KUBECONFIG: Final = os.environ.get("CRYPTOSTREAM_TEST_KUBECONFIG", "")
-
-pytestmark = [
-    pytest.mark.integration,
-    pytest.mark.skipif(
-        not KUBECONFIG, reason="no API server: CRYPTOSTREAM_TEST_KUBECONFIG is not set"
-    ),
-]
-
-
-def client() -> ApiClient:
-    """Connect as an administrator."""
-    api: ApiClient = new_client_from_config(KUBECONFIG)  # type: ignore[no-untyped-call]
-    return api
+pytestmark = [pytest.mark.integration, needs_cluster]
 
 
 @pytest.fixture
 def namespace() -> Iterator[str]:
     """Give a namespace of the test's own."""
-    api = CoreV1Api(client())
-    name = f"test-{uuid4().hex[:12]}"
-    api.create_namespace(V1Namespace(metadata=V1ObjectMeta(name=name)))
-    yield name
-    api.delete_namespace(name)
+    with new_namespace() as name:
+        yield name
 
 
 def store(namespace: str, pod: str, group: str = "bybit-spot") -> KubernetesLeases:
@@ -83,7 +67,9 @@ def test_a_lease_is_created_renewed_and_released(namespace: str) -> None:
     (second,) = other.look()
     assert second.record.renewed != first.record.renewed
     assert second.weights == ""
-    raw = CoordinationV1Api(client()).read_namespaced_lease("cryptostream-ingest-pod-a", namespace)
+    raw = CoordinationV1Api(administrator()).read_namespaced_lease(
+        "cryptostream-ingest-pod-a", namespace
+    )
     assert raw.metadata is not None
     assert raw.metadata.labels == {
         "app.kubernetes.io/part-of": "cryptostream",
@@ -140,6 +126,57 @@ def test_a_missing_namespace_is_an_error(namespace: str) -> None:
     """The store says so in its own words."""
     with pytest.raises(LeaseError, match="can't renew lease"):
         store(f"{namespace}-missing", "pod-a").renew("pod-a", 15, "")
+
+
+def live_through(pod: KubernetesLeases) -> None:
+    """Make each call of a pod's life."""
+    pod.renew("pod-a", 15, "")
+    pod.renew("pod-a", 15, "")
+    pod.look()
+    pod.release("pod-a")
+
+
+def test_the_stated_role_is_enough(namespace: str, tmp_path: Path) -> None:
+    """A service account with the verbs that the docstring names may do all that pods do."""
+    kubeconfig = role_kubeconfig(namespace, tmp_path, *LEASE_VERBS)
+    pod = connect("pod-a", "bybit-spot", namespace=namespace, kubeconfig=kubeconfig)
+    other = store(namespace, "pod-b")
+    pod.renew("pod-a", 15, "")
+    pod.renew("pod-a", 15, '{"BTCUSDT":8.0}')
+    connect("pod-a", "bybit-spot", namespace=namespace, kubeconfig=kubeconfig).renew(
+        "pod-a", 15, ""
+    )
+    other.renew("pod-b", 15, "")
+    leases = {lease.record.holder: lease for lease in pod.look()}
+    assert set(leases) == {"pod-a", "pod-b"}
+    pod.collect(leases["pod-b"])
+    pod.release("pod-a")
+    assert other.look() == []
+
+
+@pytest.mark.parametrize("missing", LEASE_VERBS)
+def test_each_verb_of_the_role_is_needed(namespace: str, tmp_path: Path, missing: str) -> None:
+    """Without it a call is refused for good, so the role grants nothing in vain."""
+    verbs = [verb for verb in LEASE_VERBS if verb != missing]
+    kubeconfig = role_kubeconfig(namespace, tmp_path, *verbs)
+    pod = connect("pod-a", "bybit-spot", namespace=namespace, kubeconfig=kubeconfig)
+    with pytest.raises(LeaseError, match="403") as caught:
+        live_through(pod)
+    assert caught.value.failure is Failure.FATAL
+
+
+async def test_a_roster_without_a_role_says_what_it_needs(
+    namespace: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A pod that may not hold a lease ends with the remedy."""
+    monkeypatch.setattr("cryptostream.ingest.roster.START_SECONDS", 1.0)
+    kubeconfig = role_kubeconfig(namespace, tmp_path, "watch")
+    pod = connect("pod-a", "bybit-spot", namespace=namespace, kubeconfig=kubeconfig)
+    refused: list[str] = []
+    roster = LeaseRoster(pod, "pod-a", Random(1), on_failure=refused.append)
+    with pytest.raises(SettingsError, match="get, list, create, update and delete"):
+        await roster.run()
+    assert {"renew", "look"} <= set(refused)
 
 
 async def test_instances_scale_and_one_dies(namespace: str) -> None:
