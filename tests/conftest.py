@@ -15,6 +15,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave the drills out, unless the markers asked for name them."""
+    if "drill" in config.option.markexpr:
+        return
+    drills = [item for item in items if item.get_closest_marker("drill")]
+    config.hook.pytest_deselected(items=drills)
+    items[:] = [item for item in items if item not in drills]
+
+
 @pytest.fixture(scope="session")
 def kafka_bootstrap() -> Iterator[str]:
     """Give the address of a real Kafka with the contract's topics (KAFKA_BOOTSTRAP_SERVERS)."""

@@ -1,4 +1,4 @@
-"""Back-off: bounded, jittered, growing, and forgiving after a stable minute."""
+"""Back-off: bounded, jittered, growing, and forgiving the longer a connection held."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from cryptostream.ingest.backoff import (
     BASE_SECONDS,
     CAP_SECONDS,
     FLOOR_SECONDS,
-    STABLE_SECONDS,
+    HEAL_SECONDS,
     Backoff,
 )
 
@@ -44,13 +44,23 @@ def test_the_ceiling_doubles_up_to_the_cap_for_ever() -> None:
     assert waits[-1] == CAP_SECONDS
 
 
-def test_a_stable_minute_starts_anew() -> None:
-    """A connection that held resets the series, one that fell at once does not."""
+def test_each_while_that_a_connection_holds_forgives_a_failure() -> None:
+    """One that fell at once adds up, one that held some seconds does not, a longer one heals."""
     backoff = Backoff(Highest())
     for _ in range(5):
         backoff.next_delay()
-    assert backoff.next_delay(STABLE_SECONDS - 1) == BASE_SECONDS * 2**5
-    assert backoff.next_delay(STABLE_SECONDS) == BASE_SECONDS
+    assert backoff.next_delay(HEAL_SECONDS - 1) == BASE_SECONDS * 2**5
+    assert backoff.next_delay(HEAL_SECONDS) == BASE_SECONDS * 2**5
+    assert backoff.next_delay(3 * HEAL_SECONDS) == BASE_SECONDS * 2**3
+    assert backoff.next_delay(60.0) == BASE_SECONDS
+
+
+def test_a_long_outage_is_forgiven_within_a_minute() -> None:
+    """However many attempts failed."""
+    backoff = Backoff(Highest())
+    for _ in range(10_000):
+        backoff.next_delay()
+    assert backoff.next_delay(60.0) == BASE_SECONDS
 
 
 @given(st.integers())

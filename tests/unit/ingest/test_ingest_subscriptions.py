@@ -75,6 +75,20 @@ def test_a_refusal_that_may_pass_asks_for_a_new_connection() -> None:
     assert not subscriptions.refused
 
 
+def test_a_refusal_that_may_pass_costs_no_granted_topic() -> None:
+    """Beside granted topics it is noted, and asked for later on the same connection."""
+    subscriptions = Subscriptions(TOPICS[:1])
+    (request,) = subscriptions.open_requests()
+    subscriptions.on_ack(Ack(json.loads(request)["req_id"], success=True, ret_msg=""))
+    (request,) = subscriptions.want(TOPICS[:2])
+    follow = subscriptions.on_ack(
+        Ack(json.loads(request)["req_id"], success=False, ret_msg="system busy")
+    )
+    assert (follow, subscriptions.granted) == ([], {TOPICS[0]})
+    assert subscriptions.refused == {TOPICS[1]: "system busy"}
+    assert len(subscriptions.want(TOPICS[:2])) == 1
+
+
 @given(
     st.lists(st.sets(st.sampled_from(TOPICS)), min_size=1, max_size=6),
     st.sets(st.sampled_from(TOPICS), max_size=3),
@@ -112,16 +126,16 @@ def test_a_topic_asked_anew_is_left_first() -> None:
 
 
 def test_refused_topics_are_due_again_ever_later() -> None:
-    """After 5 minutes, then 10, at most an hour; a grant starts over."""
+    """After half a minute, then a whole, at most an hour; a grant starts over."""
     refusals, now, pauses = Refusals(), 0.0, []
-    for _ in range(6):
+    for _ in range(9):
         refusals.add("t", "Invalid symbol", now)
-        pause = next(step for step in range(0, 3601, 300) if refusals.take_due(now + step))
+        pause = next(step for step in range(0, 3601, 30) if refusals.take_due(now + step))
         pauses.append(pause)
         now += pause
-    assert pauses == [300, 600, 1200, 2400, 3600, 3600]
+    assert pauses == [30, 60, 120, 240, 480, 960, 1920, 3600, 3600]
     assert refusals.texts == {}
     refusals.settle(["t"])
     refusals.add("t", "Invalid symbol", now)
-    assert refusals.take_due(now + 299.0) == []
-    assert refusals.take_due(now + 300.0) == ["t"]
+    assert refusals.take_due(now + 29.0) == []
+    assert refusals.take_due(now + 30.0) == ["t"]

@@ -16,8 +16,10 @@ BASE_SECONDS: Final = 0.5
 CAP_SECONDS: Final = 30.0
 #: Even the luckiest draw waits this long, so that no loop of refusals spins.
 FLOOR_SECONDS: Final = 0.1
-#: An attempt that held this long ends the series; the next failure starts a new one.
-STABLE_SECONDS: Final = 60.0
+#: For each such while that a connection held, one failed attempt before it is forgiven, so that
+#: cuts some seconds apart do not add up to a long outage. At this pace the budget of connections,
+#: 100 in 300 s, is never used up.
+HEAL_SECONDS: Final = 3.0
 
 
 @dataclass(slots=True)
@@ -31,9 +33,8 @@ class Backoff:
 
     def next_delay(self, held_seconds: float = 0.0) -> float:
         """Give the seconds to wait after an attempt that held for `held_seconds`."""
-        if held_seconds >= STABLE_SECONDS:
-            self.attempts = 0
-        # The exponent is bounded too: 2.0 ** 1100 would overflow.
-        ceiling = min(self.cap, self.base * 2.0 ** min(self.attempts, 32))
-        self.attempts += 1
-        return max(FLOOR_SECONDS, self.rng.uniform(0.0, ceiling))
+        self.attempts = max(0, self.attempts - int(held_seconds / HEAL_SECONDS))
+        ceiling = self.base * 2.0**self.attempts
+        # Failures beyond the cap are not counted, so that a long outage is forgiven as soon.
+        self.attempts += ceiling < self.cap
+        return max(FLOOR_SECONDS, self.rng.uniform(0.0, min(self.cap, ceiling)))

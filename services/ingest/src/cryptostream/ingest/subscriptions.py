@@ -25,13 +25,13 @@ from cryptostream.ingest.protocol import (
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
 
-#: A symbol that the exchange doesn't know today may be listed soon: asked again ever later.
-RETRY_SECONDS: Final = 300.0
+#: A symbol that the exchange doesn't grant now may be granted soon: asked again ever later.
+RETRY_SECONDS: Final = 30.0
 RETRY_CAP_SECONDS: Final = 3600.0
 
 
 class SubscriptionRefusedError(CryptostreamError):
-    """The exchange refused a topic for a reason that may pass."""
+    """The exchange granted no topic, for a reason that may pass."""
 
     failure = Failure.TRANSIENT
     cause = "refused"
@@ -48,7 +48,7 @@ class Subscriptions:
 
     Attributes:
         granted: topics whose request was acknowledged.
-        refused: topics that the exchange doesn't know, with its words.
+        refused: topics that the exchange doesn't grant, with its words.
     """
 
     def __init__(self, topics: Iterable[str]) -> None:
@@ -98,7 +98,8 @@ class Subscriptions:
     def on_ack(self, ack: Ack) -> list[bytes]:
         """Take an answer in and give the requests that follow from it.
 
-        Raises `SubscriptionRefusedError` if a topic was refused for a reason that may pass.
+        Raises `SubscriptionRefusedError` if the last topic was refused for a reason that may
+        pass, and none was granted. Beside granted ones a refused topic costs nobody else.
         """
         request = self._asked.pop(ack.req_id, None)
         if request is None:
@@ -120,6 +121,8 @@ class Subscriptions:
             case Refusal.DUPLICATE:
                 self.granted.add(topic)
             case Refusal.BAD_TOPIC:
+                self.refused[topic] = ret_msg
+            case Refusal.OTHER if self.granted or self._asked:
                 self.refused[topic] = ret_msg
             case Refusal.OTHER:
                 raise SubscriptionRefusedError(f"{topic} was refused: {ret_msg[:200]!r}")
