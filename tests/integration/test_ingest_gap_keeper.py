@@ -84,6 +84,13 @@ async def test_a_gap_is_repaired_from_the_exchange(recent: Recent, kafka_bootstr
     await eventually_async(missed, within=30.0, poll=0.5)
     granted = now_ms()
     ledger.subscribed([SYMBOL], "a", granted)
+
+    async def flowing() -> bool:
+        rows = [row for row in await rows_of(recent) if row.time > granted]
+        ledger.received(trades_of(rows, SOURCE, now_ms()), "a")
+        return bool(rows)
+
+    await eventually_async(flowing, within=30.0, poll=0.2)
     running = [asyncio.create_task(work) for work in (keeper.run(), sink.run())]
 
     async def told() -> bool:

@@ -157,7 +157,7 @@ async def test_what_others_covered_needs_no_request() -> None:
     gap = await stage.closed()
     assert (gap.state, gap.repaired_from) == ("covered", gap.from_time)
     assert stage.exchange.requests == 0
-    assert asked == [(X, NOW + 10, NOW + 1_000 + FRESH_MS)]
+    assert asked == [(X, NOW + 10, NOW + 1_001 + FRESH_MS)]
 
 
 async def test_late_rows_are_fetched_once_more() -> None:
@@ -221,12 +221,12 @@ async def test_it_runs_until_it_is_stopped() -> None:
     await asyncio.gather(running, return_exceptions=True)
     assert [gap.state for gap in stage.sink.gaps] == ["open", "repaired"]
     (coverage,) = stage.sink.coverage
-    assert (coverage.instance, coverage.since) == ("pod-1", {X: NOW + 1_000})
+    assert (coverage.instance, coverage.since) == ("pod-1", {X: NOW + 1_001})
     read = stage.registry.get_sample_value
     gaps = "cryptostream_ingest_gaps_total"
     assert read(gaps, {"cause": "closed", "state": "repaired"}) == 1
     assert read("cryptostream_ingest_trades_stitched_total") == 1
-    assert read("cryptostream_ingest_open_gap_seconds", {"group": "quiet"}) == pytest.approx(0.99)
+    assert read("cryptostream_ingest_open_gap_seconds", {"group": "quiet"}) == pytest.approx(0.991)
     assert COVERAGE_SECONDS > 1.0
 
 

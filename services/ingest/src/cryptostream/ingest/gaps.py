@@ -10,7 +10,8 @@ A gap opens
   Where nobody is known to have received it before, nothing was interrupted and no gap opens.
 
 A second connection that brings the symbol all along means no gap. The gap lasts until a
-connection is granted the symbol, or brings a trade of it. Then it is due for closing.
+connection is granted the symbol, or brings a trade of it. Then it is due for closing; until it
+is closed, the first trade to come makes it longer.
 
 Times are epoch milliseconds, UTC, of clocks that agree within `MARGIN_MS`.
 """
@@ -123,6 +124,7 @@ class GapLedger:
             track = self._tracks.get(trade.symbol)
             if track is None:
                 continue
+            track.begin_live(min(trade.trade_time, trade.ingest_time))
             track.ids.append(trade.trade_id)
             track.seen += 1
             session = track.sessions.get(connection) or track.resumed(connection, trade.ingest_time)
@@ -158,6 +160,11 @@ class GapLedger:
             if not gap.lasts and not gap.settled
         ]
         return [record for *_, record in sorted(found, key=lambda item: item[:2])]
+
+    def renewed(self, gap: Gap, now_ms: int) -> Gap:
+        """Give a gap that was due as it is now; it may have grown."""
+        found = self._find(gap)[1]
+        return self._record(gap.symbol, found, now_ms) if found else gap
 
     def settle(
         self, gap: Gap, state: GapState, *, repaired_from: int | None = None, stitched: int = 0

@@ -33,6 +33,8 @@ TELL_SECONDS: Final = 1.0
 COVERAGE_SECONDS: Final = 5.0
 #: Others report each 5 s, and only a report of `FRESH_MS` after the gap's end counts.
 OTHERS_MS: Final = 15_000
+#: Rows without an overlap are fetched so often, `LATE_MS` apart, until the stream brings trades.
+JOINING: Final = 6
 #: Gaps that are worked on at a time; the others wait their turn.
 CLOSING: Final = 1_000
 FETCHING: Final = 8
@@ -163,7 +165,8 @@ class GapKeeper:
         if self._covered(gap):
             self._ledger.settle(gap, "covered", repaired_from=gap.from_time)
             return
-        outcome, stitched = await self._stitch(gap)
+        gap, outcome, stitched = await self._stitch(gap)
+        gap = self._ledger.renewed(gap, self._wall_ms())
         state, since = outcome.state, outcome.repaired_from
         if state != "repaired" and await self._others_cover(gap):
             state, since = "covered", gap.from_time
@@ -183,31 +186,38 @@ class GapKeeper:
             await asyncio.sleep(TELL_SECONDS)
         return True
 
-    async def _stitch(self, gap: Gap) -> tuple[Stitch, int]:
-        """Fetch once, and once more if REST had no time to tell; give also how many were new."""
-        outcome, stitched = await self._stitch_once(gap)
-        if outcome.state == "open":
-            late = gap.to_time + LATE_MS - self._wall_ms()
-            await asyncio.sleep(max(0, late) / 1000)
-            again, more = await self._stitch_once(gap)
-            return again, stitched + more
-        return outcome, stitched
+    async def _stitch(self, gap: Gap) -> tuple[Gap, Stitch, int]:
+        """Fetch until the rows tell something of the gap's end, or it is no use to go on.
 
-    async def _stitch_once(self, gap: Gap) -> tuple[Stitch, int]:
+        Give also the gap as it was by then, and how many trades were new.
+        """
+        known, outcome, stitched = await self._stitch_once(gap)
+        for attempt in range(JOINING):
+            _, after, _ = self._ledger.known(gap)
+            if outcome.state != "open" or (after and attempt):
+                break
+            late = known.to_time + (attempt + 1) * LATE_MS - self._wall_ms()
+            await asyncio.sleep(max(0, late) / 1000)
+            known, outcome, more = await self._stitch_once(gap)
+            stitched += more
+        return known, outcome, stitched
+
+    async def _stitch_once(self, gap: Gap) -> tuple[Gap, Stitch, int]:
         async with self._turns:
             asked_ms = self._wall_ms()
             rows = await self._recent.fetch(gap.symbol)
+        gap = self._ledger.renewed(gap, self._wall_ms())
         ids = Ids(*self._ledger.known(gap))
         outcome = stitch(gap, ids, rows or [], asked_ms=asked_ms)
         try:
             trades = trades_of(outcome.missed, self._source, self._wall_ms())
         except ContractError as error:
             log.warning("bad_recent_trade", extra={"fields": {"error": error}})
-            return Stitch((), "open", gap.to_time), 0
+            return gap, Stitch((), "open", gap.to_time), 0
         # Before anything is awaited, so that no other gap of the symbol takes them as well.
         self._ledger.stitched(gap.symbol, (trade.trade_id for trade in trades))
         for trade in trades:
             while not self._sink.offer_trade(trade):
                 await self._sink.room()
             self._metrics.stitched.inc()
-        return outcome, len(trades)
+        return gap, outcome, len(trades)

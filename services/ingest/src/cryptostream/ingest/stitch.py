@@ -2,7 +2,8 @@
 
 `GET /v5/market/recent-trade` gives the newest trades without a hole, 60 of them on spot, and
 nothing older. So the rows prove a gap's beginning complete if one of them was received before
-it or is older than it, and its end if one of them was received after it or is as new as it.
+it or is older than it, and its end if one of them was received after it, or if nothing came
+and none is newer.
 Spot ids grow within a partition of the exchange only: rows are ordered by (time, seq).
 """
 
@@ -118,13 +119,13 @@ def _missed(gap: Gap, ids: Ids, ordered: Sequence[Row], until_ms: int) -> tuple[
 
 
 def _joins_end(gap: Gap, ids: Ids, ordered: Sequence[Row], *, settled: bool) -> bool:
-    """Tell whether the rows reach the end of the gap."""
-    if ordered[-1].time > gap.to_time + CLOCKS_MS or any(
-        row.execId in ids.after for row in ordered
-    ):
-        return True
-    # Nothing was traded since: that is so if REST had the time to tell, and nothing came live.
-    return settled and not ids.after
+    """Tell whether the rows reach what came in after the gap.
+
+    If nothing came, there must be nothing to come: no row is newer, and REST had time to tell.
+    """
+    if ids.after:
+        return any(row.execId in ids.after for row in ordered)
+    return settled and ordered[-1].time <= gap.to_time + CLOCKS_MS
 
 
 def trades_of(rows: Sequence[Row], source: Source, now_ms: int) -> list[Trade]:

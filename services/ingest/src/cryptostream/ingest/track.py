@@ -145,6 +145,16 @@ class Track:
                 gap.after = self.seen
                 gap.changed = True
 
+    def begin_live(self, trade_time: int) -> None:
+        """Let the gaps after which nothing came last until this trade, the first one to come.
+
+        A grant does not prove that the exchange sends from then on.
+        """
+        for gap in self.gaps:
+            if gap.after == self.seen and not gap.settled and trade_time > gap.to_time:
+                gap.to_time, gap.changed = trade_time, True
+                self.since = None if self.since is None else max(self.since, trade_time)
+
     def open_ms(self, now_ms: int) -> int:
         """Give how long the gaps are that nothing closed so far."""
         spans = ((gap.from_time, min(gap.to_time, now_ms)) for gap in self.gaps)
