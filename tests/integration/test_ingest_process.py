@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from support.eventually import eventually
-from support.kafka_topics import TopicReader
+from support.kafka_topics import TopicReader, empty_topic
 from support.servers import free_ports
 from support.simulator import RunningSimulator, running_simulator, start_simulator
 
 from cryptostream.contracts.messages import DeadLetter, decode
-from cryptostream.contracts.topics import BYBIT_TRADES, DEAD_LETTERS
+from cryptostream.contracts.topics import BYBIT_TRADES, COVERAGE, DEAD_LETTERS
 from cryptostream.contracts.trade import Trade, decode_trade
 
 if TYPE_CHECKING:
@@ -117,7 +117,8 @@ def ingest(bootstrap: str, source: RunningSimulator, **environment: object) -> I
 
 @pytest.fixture
 def trades(kafka_bootstrap: str) -> Iterator[TopicReader]:
-    """Read what the test writes to the trades."""
+    """Read what the test writes to the trades; no earlier test's ingest has left its word."""
+    empty_topic(kafka_bootstrap, COVERAGE)
     reader = TopicReader(kafka_bootstrap, BYBIT_TRADES)
     yield reader
     reader.close()

@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from confluent_kafka import Consumer, KafkaException, TopicPartition
+from confluent_kafka import OFFSET_END, Consumer, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 from support.eventually import eventually
@@ -24,6 +24,14 @@ def new_topic(bootstrap: str, *, partitions: int = 1) -> str:
     (created,) = admin.create_topics([NewTopic(name, partitions, 1)]).values()
     created.result(timeout=30)
     return name
+
+
+def empty_topic(bootstrap: str, topic: str, *, partitions: int = 1) -> None:
+    """Delete all messages of a topic, so that a test begins as if nobody had run before."""
+    admin = AdminClient({"bootstrap.servers": bootstrap})
+    ends = [TopicPartition(topic, number, OFFSET_END) for number in range(partitions)]
+    for deleted in admin.delete_records(ends).values():
+        deleted.result(timeout=30)
 
 
 class TopicReader:
