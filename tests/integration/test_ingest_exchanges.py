@@ -20,11 +20,11 @@ from support.exchanges.base import row_of
 from support.exchanges.binance import Binance
 from support.exchanges.coinbase import Coinbase
 from support.exchanges.okx import Okx
-from support.kafka_topics import TopicReader
+from support.kafka_topics import TopicReader, empty_topic
 from support.simulator import running_simulator
 
 from cryptostream.contracts.messages import DeadLetter, Gap, decode
-from cryptostream.contracts.topics import DEAD_LETTERS, GAPS, trades_topic
+from cryptostream.contracts.topics import DEAD_LETTERS, GAPS, TOPICS, trades_topic
 from cryptostream.contracts.trade import Trade, decode_trade
 from cryptostream.ingest.adapters.service import Service
 from cryptostream.ingest.adapters.settings import ExchangesSettings
@@ -55,6 +55,13 @@ def settings(exchange: str, source: SimulatedExchange, kafka: str, **more: Any) 
         "metrics_port": 0,
         **more,
     }
+
+
+async def begin(kafka: str, topic: str) -> None:
+    """Have the topic, empty: what an earlier test left there would count as known."""
+    await ensure_topic(kafka, topic)
+    TopicReader(kafka, topic).close()  # which waits for its leaders
+    empty_topic(kafka, topic, partitions=TOPICS[0].partitions)
 
 
 @asynccontextmanager
@@ -92,7 +99,7 @@ async def test_exactly_the_exchanges_trades_arrive_through_a_reconnect(
 ) -> None:
     """Each once, field by field, before a cut and after it; the cut is a gap in `crypto-gaps`."""
     kind, symbols = EXCHANGES[exchange]
-    await ensure_topic(kafka_bootstrap, trades_topic(exchange))
+    await begin(kafka_bootstrap, trades_topic(exchange))
     reader = TopicReader(kafka_bootstrap, trades_topic(exchange))
     gaps = TopicReader(kafka_bootstrap, GAPS)
     async with kind(symbols) as source, running(exchange, source, kafka_bootstrap):
@@ -126,7 +133,7 @@ def gaps_of(reader: TopicReader, exchange: str) -> list[Gap]:
 
 async def test_a_burst_far_above_ccxts_own_memory_arrives_whole(kafka_bootstrap: str) -> None:
     """5,000 trades of a symbol at once: ccxt alone keeps 1,000 and says nothing."""
-    await ensure_topic(kafka_bootstrap, trades_topic("binance"))
+    await begin(kafka_bootstrap, trades_topic("binance"))
     reader = TopicReader(kafka_bootstrap, trades_topic("binance"))
     async with (
         Binance(["BTCUSDT"]) as source,
@@ -141,7 +148,7 @@ async def test_a_burst_far_above_ccxts_own_memory_arrives_whole(kafka_bootstrap:
 
 async def test_what_happened_while_no_process_ran_is_a_gap(kafka_bootstrap: str) -> None:
     """A second run goes on where the first one ended: the ids say what lacks, and since when."""
-    await ensure_topic(kafka_bootstrap, trades_topic("binance"))
+    await begin(kafka_bootstrap, trades_topic("binance"))
     gaps = TopicReader(kafka_bootstrap, GAPS)
     # A name of its own: the topic keeps what other tests left there.
     async with Binance(["RESTUSDT"]) as source:
@@ -163,7 +170,7 @@ async def test_what_happened_while_no_process_ran_is_a_gap(kafka_bootstrap: str)
 async def test_a_coinbase_update_of_several_products_is_kept_apart(kafka_bootstrap: str) -> None:
     """Such a frame goes under its first product in ccxt; each trade keeps its own symbol."""
     kind, symbols = EXCHANGES["coinbase"]
-    await ensure_topic(kafka_bootstrap, trades_topic("coinbase"))
+    await begin(kafka_bootstrap, trades_topic("coinbase"))
     reader = TopicReader(kafka_bootstrap, trades_topic("coinbase"))
     async with kind(symbols) as source, running("coinbase", source, kafka_bootstrap):
         mixed = [fill for symbol in symbols for fill in source.match(symbol, 20)]
@@ -176,7 +183,7 @@ async def test_a_coinbase_update_of_several_products_is_kept_apart(kafka_bootstr
 async def test_a_record_that_breaks_the_contract_is_a_dead_letter(kafka_bootstrap: str) -> None:
     """With the record as the exchange sent it; the trades around it arrive."""
     letters = TopicReader(kafka_bootstrap, DEAD_LETTERS)
-    await ensure_topic(kafka_bootstrap, trades_topic("okx"))
+    await begin(kafka_bootstrap, trades_topic("okx"))
     reader = TopicReader(kafka_bootstrap, trades_topic("okx"))
     async with Okx(["BTC-USDT"]) as source, running("okx", source, kafka_bootstrap):
         await source.trade("BTC-USDT", 3)
