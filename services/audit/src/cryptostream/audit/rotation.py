@@ -30,7 +30,7 @@ class Rotation:
 
     Args:
         per_round: how many symbols a round may ask for.
-        start_ms: the first minute that is compared is the first to begin after it.
+        start_ms: the first minute that is compared is the first to begin then or later.
     """
 
     def __init__(self, per_round: int, start_ms: int) -> None:
