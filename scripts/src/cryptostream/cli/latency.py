@@ -58,13 +58,16 @@ class Probe:
         self._after: dict[str, int] = {}
         self._stride = 1
         self._behind_until = clock_ms()
+        self._latest = 0.0
         self.samples: list[float] = []
 
     @property
     def caught_up(self) -> bool:
         """Tell whether what becomes searchable is fresh, and has been for a while."""
-        quiet_ms = self._clock_ms() - self._behind_until
-        return bool(self.samples) and quiet_ms >= CAUGHT_UP_SECONDS * 1000
+        now = self._clock_ms()
+        # Nothing old for a while is no proof while nothing comes at all.
+        comes = now - self._latest <= CAUGHT_UP_MS
+        return comes and now - self._behind_until >= CAUGHT_UP_SECONDS * 1000
 
     def restart(self) -> None:
         """Forget the samples so far."""
@@ -103,6 +106,7 @@ class Probe:
         ]
         if max(ages, default=0.0) > CAUGHT_UP_MS:
             self._behind_until = seen
+        self._latest = max(self._latest, seen - min(ages, default=seen))
         self.samples += ages[:: self._stride]
         if len(self.samples) > MAX_SAMPLES:
             self.samples, self._stride = self.samples[::2], self._stride * 2

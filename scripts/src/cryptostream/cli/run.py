@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 FILL_SECONDS: Final = 60.0
 #: What came while the stack started has to be worked off before a delay means anything.
-CATCH_UP_SECONDS: Final = 60.0
+CATCH_UP_SECONDS: Final = 120.0
 MEMORY_SECONDS: Final = 5.0
 _FINISHED_SECONDS: Final = 1.0
 
