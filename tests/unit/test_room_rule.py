@@ -20,7 +20,10 @@ ROOMS = {path.parent.name: path.parent for path in PACKAGES}
 SHARED = "contracts"
 #: Modules without input and output, and what they may import beside the standard library.
 PURE = {
-    "contracts": ("*.py", {"msgspec", "pydantic", "pydantic_settings"}),
+    "contracts": (
+        "{errors,features,indices,logs,messages,metrics,settings,topics,trade}.py",
+        {"msgspec", "pydantic", "pydantic_settings"},
+    ),
     "ingest": (
         (
             "{assignment,backoff,bucket,budget,gaps,handover,liveness,membership,parse,"

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 
 from cryptostream.contracts.errors import SettingsError
 from cryptostream.contracts.logs import configure_logging
+from cryptostream.contracts.probes import serve
 from cryptostream.contracts.settings import ElasticsearchSettings, KafkaSettings, load_settings
-from cryptostream.stream import metrics
 from cryptostream.stream.job import Job
 from cryptostream.stream.settings import StreamSettings
 
@@ -42,7 +42,7 @@ def main() -> int:
         kafka = load_settings(KafkaSettings)
         elasticsearch = load_settings(ElasticsearchSettings)
         ready = Event()
-        metrics.serve(settings.metrics_host, settings.metrics_port, ready=ready.is_set)
+        serve(settings.metrics_host, settings.metrics_port, ready=ready.is_set)
         job = Job(settings, kafka, elasticsearch)
     except SettingsError as error:
         sys.stderr.write(f"{error}\n")

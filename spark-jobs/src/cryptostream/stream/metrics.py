@@ -1,17 +1,15 @@
-"""The stream's Prometheus metrics, and the HTTP port that serves them with the health answers."""
+"""The stream's Prometheus metrics."""
 
 from __future__ import annotations
 
-from threading import Thread
-from typing import TYPE_CHECKING, Any, Final
-from wsgiref.simple_server import WSGIRequestHandler, make_server
+from typing import TYPE_CHECKING, Final
 
-from prometheus_client import Counter, Gauge, Histogram, make_wsgi_app
+from prometheus_client import Counter, Gauge, Histogram
 
 from cryptostream.contracts.metrics import LATENCY_BUCKETS, metric
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Sequence
 
     from cryptostream.stream.records import Record
 
@@ -59,25 +57,3 @@ def observe_hops(records: Sequence[Record], stream_time: int, settled_time: int)
             ("stream_settled", stream_time, settled_time),
         ):
             HOP_SECONDS.labels(hop).observe(max(0, end - start) / 1000.0)
-
-
-class _Quiet(WSGIRequestHandler):
-    def log_message(self, *_: object) -> None:
-        """Probes and scrapes every few seconds are no news."""
-
-
-def serve(host: str, port: int, *, ready: Callable[[], bool]) -> None:
-    """Serve /metrics, /livez and /readyz from a daemon thread; raises `OSError` if taken."""
-    metrics_app = make_wsgi_app()
-
-    def app(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-        path = environ["PATH_INFO"]
-        if path == "/metrics":
-            exposition: Iterable[bytes] = metrics_app(environ, start_response)
-            return exposition
-        good = path == "/livez" or (path == "/readyz" and ready())
-        start_response("200 OK" if good else "503 Service Unavailable", [])
-        return [b"ok\n" if good else b"not ready\n"]
-
-    server = make_server(host, port, app, handler_class=_Quiet)
-    Thread(target=server.serve_forever, name="metrics", daemon=True).start()

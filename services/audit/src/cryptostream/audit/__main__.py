@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 from elasticsearch import ApiError, TransportError
 
-from cryptostream.audit import metrics, reconcile
+from cryptostream.audit import reconcile
 from cryptostream.audit.candles import Candles, connect
 from cryptostream.audit.dumps import Dumps
 from cryptostream.audit.fill import Filler
@@ -30,6 +30,7 @@ from cryptostream.audit.settings import AuditSettings
 from cryptostream.audit.trades import Trades
 from cryptostream.contracts.errors import CryptostreamError, SettingsError
 from cryptostream.contracts.logs import configure_logging
+from cryptostream.contracts.probes import serve
 from cryptostream.contracts.settings import ElasticsearchSettings, KafkaSettings, load_settings
 
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ def _truth(settings: AuditSettings, elasticsearch: ElasticsearchSettings) -> int
     candles = Candles(connect(elasticsearch), settings.exchange, settings.category)
     meter = Meter(settings, candles, Exchange(settings.rest_url, settings.category))
     try:
-        metrics.serve(settings.metrics_host, settings.metrics_port, ready=meter.is_ready)
+        serve(settings.metrics_host, settings.metrics_port, ready=meter.is_ready)
     except OSError as error:
         raise SettingsError(
             f"AUDIT_METRICS_PORT {settings.metrics_port} can't be used: {error}"

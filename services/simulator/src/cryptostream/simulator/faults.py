@@ -79,10 +79,6 @@ class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     delay_ms: Annotated[int, Meta(ge=1, le=600_000)] = 2000
     offset_ms: Annotated[int, Meta(ge=-86_400_000, le=86_400_000)] = 0
 
-    def selects(self, symbol: str) -> bool:
-        """Tell whether the symbol is among those meant."""
-        return not self.symbols or symbol in self.symbols
-
 
 class Step(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One line of a script: the fault, and when it begins, seconds after the server's start."""

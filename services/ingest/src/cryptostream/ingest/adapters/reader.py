@@ -45,6 +45,10 @@ class TradeReader(Protocol):
         """Whether a connection stands."""
 
     @property
+    def subscribed(self) -> int:
+        """How many symbols the exchange grants us on it."""
+
+    @property
     def ready(self) -> bool:
         """Whether trades come."""
 

@@ -14,7 +14,7 @@ from cryptostream.ingest.adapters.client import Client
 from cryptostream.ingest.adapters.convert import CATEGORY, SHARD
 from cryptostream.ingest.adapters.history import newest_trades
 from cryptostream.ingest.adapters.metrics import AdapterMetrics
-from cryptostream.ingest.adapters.reader import CcxtReader, Gate, Outlets
+from cryptostream.ingest.adapters.reader import CcxtReader, Gate, Outlets, TradeReader
 from cryptostream.ingest.adapters.topic import ensure_topic
 from cryptostream.ingest.adapters.venues import VENUES, per_connection
 from cryptostream.ingest.backoff import Backoff
@@ -45,7 +45,7 @@ class Service:
         self._venue = VENUES[settings.exchange]
         self._topic = trades_topic(settings.exchange)
         self._metrics = AdapterMetrics()
-        self._readers: list[CcxtReader] = []
+        self._readers: list[TradeReader] = []
         self._delivered: dict[str, list[Trade]] = {}
         self._ledger = GapLedger(
             settings.exchange,
@@ -133,7 +133,7 @@ class Service:
             else:
                 return catalogue.instruments()
 
-    def _make_readers(self, symbols: dict[str, str], catalogue: Client) -> list[CcxtReader]:
+    def _make_readers(self, symbols: dict[str, str], catalogue: Client) -> list[TradeReader]:
         def connect() -> Client:
             client = self._client()
             client.share(catalogue)
