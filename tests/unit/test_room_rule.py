@@ -21,7 +21,7 @@ SHARED = "contracts"
 #: Modules without input and output, and what they may import beside the standard library.
 PURE = {
     "contracts": (
-        "{errors,features,indices,logs,messages,metrics,settings,topics,trade}.py",
+        "{errors,features,indices,logs,mappings,messages,metrics,settings,topics,trade}.py",
         {"msgspec", "pydantic", "pydantic_settings"},
     ),
     "ingest": (

@@ -29,10 +29,14 @@ CANDLES = st.builds(
     interval=st.sampled_from(("1s", "1m", "5m", "15m", "1h")),
     start=INTS,
     trades=INTS,
+    final=st.booleans(),
+    late=INTS,
     **dict.fromkeys(
         ("open", "high", "low", "close", "volume", "turnover", "vwap", "buy_volume", "sell_volume"),
         FLOATS,
     ),
+    ofi=FLOATS,
+    volatility=FLOATS,
 )
 ALERTS = st.builds(
     Alert,

@@ -63,4 +63,4 @@ def test_a_candle_overwrites_its_earlier_state() -> None:
     }
     body = json.loads(action.body)
     assert body["vwap"] == 2.5
-    assert set(body) == _known("candles")
+    assert set(body) <= _known("candles")

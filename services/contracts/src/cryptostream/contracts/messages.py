@@ -29,8 +29,14 @@ Encoding = Literal["utf-8", "base64"]
 class Candle(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
     """OHLCV of one symbol over [start, start + interval). `start` is epoch milliseconds, UTC.
 
-    `volume`, `buy_volume` and `sell_volume` are in base units, `turnover` in quote units,
-    `vwap` = turnover / volume.
+    Attributes:
+        volume: base units, as are `buy_volume` and `sell_volume` (by the taker's side).
+        turnover: quote units; `vwap` = turnover / volume.
+        ofi: order-flow imbalance, (buy_volume - sell_volume) / volume, in [-1, 1].
+        volatility: realised, sqrt of the sum of squared log returns from trade to trade inside
+            the candle; not annualised.
+        final: no more trades are waited for; only a late one can still change it.
+        late: trades that came after the candle was final and corrected it.
     """
 
     exchange: str
@@ -48,6 +54,10 @@ class Candle(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
     trades: int
     buy_volume: float
     sell_volume: float
+    ofi: float
+    volatility: float
+    final: bool
+    late: int
     v: int = MESSAGE_VERSION
 
 
