@@ -13,6 +13,7 @@ from cryptostream.contracts.settings import (
     ElasticsearchSettings,
     KafkaSettings,
     ServiceSettings,
+    kafka_options,
     load_settings,
 )
 
@@ -103,3 +104,77 @@ def test_an_unreadable_ca_file_is_named_at_the_start(monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("ELASTICSEARCH_CA_CERTS", "/nowhere/ca.pem")
     with pytest.raises(SettingsError, match=r"ELASTICSEARCH_CA_CERTS.*/nowhere/ca.pem"):
         load_settings(ElasticsearchSettings)
+
+
+def test_kafka_without_security_gets_the_address_alone() -> None:
+    """A plain broker's clients are told nothing of logins and authorities."""
+    settings = KafkaSettings(bootstrap_servers="a:1,b:1")
+    assert settings.client_options() == {"bootstrap.servers": "a:1,b:1"}
+    assert settings.spark_options() == {"kafka.bootstrap.servers": "a:1,b:1"}
+
+
+def test_one_login_serves_both_of_kafkas_clients(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Python's and Spark's clients get the same user, mechanism and authority."""
+    authority = tmp_path / "ca.crt"
+    authority.touch()
+    _login(monkeypatch, password='p"a\\ss', ca_certs=str(authority))
+    settings = load_settings(Sample)
+    assert kafka_options("kafka:9093") == settings.client_options()
+    assert settings.client_options() == {
+        "bootstrap.servers": "kafka:9093",
+        "security.protocol": "SASL_SSL",
+        "sasl.mechanism": "SCRAM-SHA-512",
+        "sasl.username": "stream",
+        "sasl.password": 'p"a\\ss',
+        "ssl.ca.location": str(authority),
+    }
+    assert settings.spark_options() == {
+        "kafka.bootstrap.servers": "kafka:9093",
+        "kafka.security.protocol": "SASL_SSL",
+        "kafka.sasl.mechanism": "SCRAM-SHA-512",
+        "kafka.sasl.jaas.config": "org.apache.kafka.common.security.scram.ScramLoginModule"
+        ' required username="stream" password="p\\"a\\\\ss";',
+        "kafka.ssl.truststore.type": "PEM",
+        "kafka.ssl.truststore.location": str(authority),
+    }
+
+
+def test_a_login_without_a_password_is_refused_and_none_is_shown(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The variables that lack are named; a password that is there appears in no text."""
+    _login(monkeypatch, password="")
+    with pytest.raises(SettingsError, match="KAFKA_SASL_PASSWORD"):
+        load_settings(KafkaSettings)
+    _login(monkeypatch, password="hunter2")
+    assert "hunter2" not in repr(load_settings(KafkaSettings))
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("KAFKA_SECURITY_PROTOCOL", "TLS"),
+        ("KAFKA_SASL_MECHANISM", "OAUTHBEARER"),
+        ("KAFKA_CA_CERTS", "/nowhere/ca.crt"),
+    ],
+)
+def test_kafkas_security_is_checked_at_the_start(
+    name: str, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An unknown protocol or mechanism and a missing file are named by their variable."""
+    monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsError, match=name):
+        load_settings(Sample)
+
+
+def _login(monkeypatch: pytest.MonkeyPatch, *, password: str, ca_certs: str = "") -> None:
+    for name, value in {
+        "KAFKA_BOOTSTRAP_SERVERS": "kafka:9093",
+        "KAFKA_SECURITY_PROTOCOL": "SASL_SSL",
+        "KAFKA_SASL_USERNAME": "stream",
+        "KAFKA_SASL_PASSWORD": password,
+        "KAFKA_CA_CERTS": ca_certs,
+    }.items():
+        monkeypatch.setenv(name, value)

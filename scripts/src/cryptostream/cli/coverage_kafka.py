@@ -16,7 +16,7 @@ from cryptostream.cli.errors import CliError
 from cryptostream.cli.verify import STREAM_GROUP
 from cryptostream.contracts.errors import ContractError
 from cryptostream.contracts.messages import Coverage, Gap, decode
-from cryptostream.contracts.settings import KafkaSettings, load_settings
+from cryptostream.contracts.settings import KafkaSettings, kafka_options, load_settings
 from cryptostream.contracts.topics import COVERAGE, GAPS, TRADES_PATTERN
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ class Watch:
     def _consumer(self, group: str) -> Consumer:
         return Consumer(
             {
-                "bootstrap.servers": self._bootstrap,
+                **kafka_options(self._bootstrap),
                 "group.id": group,
                 "enable.auto.commit": False,
                 "auto.offset.reset": "earliest",

@@ -23,7 +23,7 @@ _ANSWER_SECONDS: Final = 30
 
 def create_topics(settings: KafkaSettings) -> list[str]:
     """Create the topics that don't exist yet and give their names; raises `CliError`."""
-    admin = AdminClient({"bootstrap.servers": settings.bootstrap_servers, "log_level": 0})
+    admin = AdminClient({**settings.client_options(), "log_level": 0})
     wanted = [
         NewTopic(topic.name, num_partitions=topic.partitions, config=topic.config)
         for topic in TOPICS

@@ -17,6 +17,7 @@ from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from cryptostream.contracts.errors import ContractError
 from cryptostream.contracts.indices import TRADES_INDICES, trade_id
+from cryptostream.contracts.settings import kafka_options
 from cryptostream.contracts.topics import DEAD_LETTERS, TRADES_PATTERN
 from cryptostream.contracts.trade import decode_trade
 
@@ -222,7 +223,7 @@ def _identity(raw: bytes) -> list[str]:
 def _consumer(bootstrap: str, group: str) -> Consumer:
     return Consumer(
         {
-            "bootstrap.servers": bootstrap,
+            **kafka_options(bootstrap),
             "group.id": group,
             "enable.auto.commit": False,
             "auto.offset.reset": "earliest",

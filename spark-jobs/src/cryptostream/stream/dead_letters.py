@@ -9,6 +9,7 @@ from confluent_kafka import Producer
 from cryptostream.contracts import topics
 from cryptostream.contracts.errors import CryptostreamError, Failure
 from cryptostream.contracts.messages import DeadLetter, encode
+from cryptostream.contracts.settings import kafka_options
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -27,7 +28,7 @@ class DeadLetters:
 
     def __init__(self, bootstrap_servers: str) -> None:
         self._producer = Producer(
-            {"bootstrap.servers": bootstrap_servers, "enable.idempotence": True, "linger.ms": 5}
+            {**kafka_options(bootstrap_servers), "enable.idempotence": True, "linger.ms": 5}
         )
         self._failed = 0
 

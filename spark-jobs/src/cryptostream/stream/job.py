@@ -199,7 +199,7 @@ class Job:
     def _source(self, spark: SparkSession, *, limit: int) -> DataStreamReader:
         return (
             spark.readStream.format("kafka")
-            .option("kafka.bootstrap.servers", self._kafka.bootstrap_servers)
+            .options(**self._kafka.spark_options())
             .option("startingOffsets", "earliest")
             # A topic that lost what was not read yet must stop the stream, not shorten it.
             .option("failOnDataLoss", "true")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
+from cryptostream.contracts.settings import kafka_options
 from cryptostream.stream import metrics
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ class OffsetCommitter:
     def __init__(self, bootstrap_servers: str, group: str) -> None:
         self._consumer = Consumer(
             {
-                "bootstrap.servers": bootstrap_servers,
+                **kafka_options(bootstrap_servers),
                 "group.id": group,
                 "enable.auto.commit": False,
             }

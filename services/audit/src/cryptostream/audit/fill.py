@@ -16,6 +16,7 @@ from confluent_kafka import KafkaError, Message, Producer
 
 from cryptostream.audit.errors import UnreachableError
 from cryptostream.audit.join import filled_id
+from cryptostream.contracts.settings import kafka_options
 from cryptostream.contracts.topics import trades_topic
 from cryptostream.contracts.trade import Side, Trade, encode_trade
 
@@ -64,7 +65,7 @@ class Filler:
         self._failed = 0
         self._producer = Producer(
             {
-                "bootstrap.servers": bootstrap_servers,
+                **kafka_options(bootstrap_servers),
                 "enable.idempotence": True,
                 "compression.type": "lz4",
                 "message.timeout.ms": int(FLUSH_SECONDS * 1000),

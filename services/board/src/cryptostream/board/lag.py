@@ -10,6 +10,7 @@ from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from cryptostream.board.market import Lag
 from cryptostream.contracts.errors import CryptostreamError, Failure
+from cryptostream.contracts.settings import kafka_options
 from cryptostream.contracts.topics import TRADES_PATTERN
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ class LagReader:
         quiet.propagate = False  # a broker that is down would fill the log; health says it once
         self._consumer = Consumer(
             {
-                "bootstrap.servers": bootstrap_servers,
+                **kafka_options(bootstrap_servers),
                 "group.id": STREAM_GROUP,
                 "enable.auto.commit": False,
                 "client.id": "cryptostream-board",

@@ -23,6 +23,7 @@ from confluent_kafka import (
 
 from cryptostream.contracts.errors import ContractError, Failure
 from cryptostream.contracts.messages import Coverage, decode
+from cryptostream.contracts.settings import kafka_options
 from cryptostream.contracts.topics import COVERAGE
 from cryptostream.ingest.errors import classify
 
@@ -226,7 +227,7 @@ class Peers:
     def _consumer(self) -> Consumer:
         return Consumer(
             {
-                "bootstrap.servers": self._servers,
+                **kafka_options(self._servers),
                 "client.id": f"cryptostream-ingest-peers-{self._me}",
                 # The client insists on a name; without a subscription nobody joins a group.
                 "group.id": f"cryptostream-ingest-peers-{self._me}",

@@ -11,6 +11,7 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from cryptostream.contracts.errors import Failure
 from cryptostream.contracts.messages import Coverage, DeadLetter, Gap, encode
+from cryptostream.contracts.settings import kafka_options
 from cryptostream.contracts.topics import COVERAGE, DEAD_LETTERS, GAPS
 from cryptostream.contracts.trade import Trade, decode_trade, encode_trade
 from cryptostream.ingest.errors import DeliveryError, classify
@@ -68,7 +69,7 @@ class KafkaSink:
         self._brokers_up = False
         self._room = asyncio.Event()
         options: dict[str, str | int | bool] = {
-            "bootstrap.servers": servers,
+            **kafka_options(servers),
             "client.id": client_id,
             "enable.idempotence": True,
             "acks": "all",

@@ -8,6 +8,7 @@ from typing import Any, Final
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from cryptostream.contracts.errors import ContractError
+from cryptostream.contracts.settings import kafka_options
 from cryptostream.contracts.trade import Trade, decode_trade
 from cryptostream.ingest.errors import DeliveryError
 
@@ -27,7 +28,7 @@ async def newest_trades(servers: str, topic: str) -> list[Trade]:
 def _read(servers: str, topic: str) -> list[Trade]:
     consumer: Any = Consumer(
         {
-            "bootstrap.servers": servers,
+            **kafka_options(servers),
             # Required by the client, and never joined: partitions are assigned by hand.
             "group.id": "cryptostream-ingest-history",
             "enable.auto.commit": False,

@@ -8,6 +8,7 @@ from typing import Any, Final
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
 
+from cryptostream.contracts.settings import kafka_options
 from cryptostream.contracts.topics import TOPICS
 from cryptostream.ingest.errors import DeliveryError
 
@@ -24,7 +25,7 @@ async def ensure_topic(servers: str, name: str) -> bool:
 
 
 def _create(servers: str, name: str) -> bool:
-    admin: Any = AdminClient({"bootstrap.servers": servers, "log_level": 0})
+    admin: Any = AdminClient({**kafka_options(servers), "log_level": 0})
     model = TOPICS[0]
     wanted = NewTopic(name, num_partitions=model.partitions, config=model.config)
     try:
