@@ -1,11 +1,13 @@
 # Everything goes through these targets; `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down status doctor feed test bench-ingest drill-ingest lint format lock
+.PHONY: help setup demo up down status doctor feed test bench-ingest drill-ingest lint format lock images
 
 ARGS ?=
 BIN := .venv/bin
 ROOMS := services/contracts services/ingest services/simulator services/predictor \
   services/board services/audit spark-jobs models scripts
+#: Rooms that become an image, which installs the room's own requirements only.
+IMAGE_ROOMS := $(filter-out services/contracts,$(ROOMS))
 INPUTS := scripts/setup.sh requirements.txt $(ROOMS:%=%/pyproject.toml)
 #: The environment as it runs, and with what tests and linters need.
 RUN := .venv/.ready-run
@@ -53,6 +55,9 @@ bench-ingest: $(DEV) ## Compare ingest's CPU per trade with pybit, cryptofeed an
 drill-ingest: $(DEV) ## Run ingest through every fault there is; takes long
 	@exec $(BIN)/python -m pytest -m drill -s tests/system/test_ingest_faults.py tests/system/test_ingest_scale.py $(ARGS)
 
+images: ## Build the services' images; REPOSITORY and TAG name them
+	@scripts/images.sh $(ARGS)
+
 lint: $(DEV) ## Check style and types
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
@@ -67,3 +72,6 @@ lock: $(RUN) ## Resolve the dependencies and write the requirements files
 	@$(BIN)/uv export --quiet --all-packages --no-emit-workspace --no-header --no-annotate \
 	  --no-default-groups -o requirements.txt
 	@$(BIN)/uv export --quiet --only-group dev --no-header --no-annotate -o requirements-dev.txt
+	@for room in $(IMAGE_ROOMS); do \
+	  $(BIN)/uv export --quiet --frozen --project $$room --all-extras --no-emit-workspace --no-header \
+	    --no-annotate --no-default-groups -o $$room/requirements.txt || exit 1; done
