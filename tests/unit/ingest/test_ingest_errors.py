@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import aiohttp
 import pytest
 from confluent_kafka import KafkaError, KafkaException
+from picows import WSHandshakeError, WSInvalidURL
 from pybit.exceptions import FailedRequestError, InvalidRequestError
-from yarl import URL
 
 from cryptostream.contracts.errors import ContractError, Failure, SettingsError
 from cryptostream.ingest.errors import (
@@ -44,9 +43,8 @@ def pybit(kind: type[FailedRequestError | InvalidRequestError], status: int) -> 
         (pybit(FailedRequestError, 403), Failure.TRANSIENT),
         (pybit(InvalidRequestError, 10006), Failure.TRANSIENT),
         (pybit(InvalidRequestError, 10001), Failure.FATAL),
-        (aiohttp.ClientError("x"), Failure.TRANSIENT),
-        (aiohttp.InvalidURL(URL("http://x")), Failure.FATAL),
-        (aiohttp.ServerDisconnectedError(), Failure.TRANSIENT),
+        (WSHandshakeError("x"), Failure.TRANSIENT),
+        (WSInvalidURL("http://x", "no scheme of ours"), Failure.FATAL),
         (ConnectionResetError(), Failure.TRANSIENT),
         (TimeoutError(), Failure.TRANSIENT),
         (KeyError("a bug"), Failure.FATAL),

@@ -8,12 +8,10 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-import aiohttp
-
 from cryptostream.contracts.errors import ContractError, Failure
 from cryptostream.ingest.budget import Budget
 from cryptostream.ingest.concurrency import first_of
-from cryptostream.ingest.dial import CONNECT_SECONDS, Dialer, Socket
+from cryptostream.ingest.dial import CONNECT_SECONDS, Dialer
 from cryptostream.ingest.errors import ConnectionLostError, cause_of, classify
 from cryptostream.ingest.intake import Intake
 from cryptostream.ingest.liveness import DEFAULT_LIMITS, Limits, Liveness
@@ -31,19 +29,19 @@ from cryptostream.ingest.silence import DEFAULT_SILENCE, SilenceLimits, SilenceW
 from cryptostream.ingest.subscriptions import Refusals, Subscriptions
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Sequence
+    from collections.abc import Callable, Collection, Iterable
 
     from cryptostream.ingest.backoff import Backoff
     from cryptostream.ingest.metrics import Metrics
     from cryptostream.ingest.parse import Source
     from cryptostream.ingest.sink import KafkaSink
+    from cryptostream.ingest.wire import Wire
 
 WATCH_SECONDS: Final = 0.1
 #: How often the silence of single symbols is looked for.
 LOOK_SECONDS: Final = 1.0
 #: A request on its way makes nobody unready before this.
 SETTLE_SECONDS: Final = 5.0
-_DATA: Final = (aiohttp.WSMsgType.TEXT, aiohttp.WSMsgType.BINARY)
 log = logging.getLogger(__name__)
 
 
@@ -61,8 +59,9 @@ class FeedOptions:
 class Feed:
     """Reads the trades of some topics into the sink, through every interruption.
 
-    One session is: connect, ask for the topics, read. `_read` and `_watch` run side by side and
-    the first that raises ends the session; `run` classifies what was raised and tries again.
+    One session is: connect, ask for the topics, read. `_take` is called with each message, in
+    the hot path; what it raises, what the watch raises or the end of the connection ends the
+    session; `run` classifies what was raised and tries again.
     """
 
     def __init__(
@@ -151,14 +150,16 @@ class Feed:
 
     async def run(self) -> None:
         """Read for ever; raises what `classify` calls fatal."""
-        async with aiohttp.ClientSession() as http:
+        try:
             while True:
                 try:
-                    await self._session(http)
+                    await self._session()
                 except Exception as error:  # every failure is classified below
                     if classify(error) is not Failure.TRANSIENT:
                         raise
                     await self._pause(error)
+        finally:
+            self._intake.give_up()
 
     async def _pause(self, error: Exception) -> None:
         now, cause = self._clock(), cause_of(error)
@@ -176,50 +177,43 @@ class Feed:
         self._log(logging.WARNING, "connection_lost", **fields)
         await asyncio.sleep(delay)
 
-    async def _session(self, http: aiohttp.ClientSession) -> None:
-        ws = await self._dialer.connect(http, self._options.connect_seconds, self.name)
+    async def _session(self) -> None:
+        self._subscriptions = Subscriptions(())
+        wire = await self._dialer.connect(self._take, self._options.connect_seconds, self.name)
         self._connected_at = self._clock()
         self._life = self._intake.life = Liveness(self._connected_at, self._options.limits)
         self._subscriptions = Subscriptions(self._askable())
         self._outbox = self._subscriptions.open_requests()
         self.connected = True
         try:
-            await first_of(self._read(ws), self._watch(ws))
+            await first_of(wire.over(), self._watch(wire), self._intake.relieve(wire))
         finally:
             self.connected = False
-            await ws.close()
+            await wire.close()
 
-    async def _ask(self, ws: Socket, requests: Sequence[bytes]) -> None:
-        if requests:
-            self._life.asked(self._clock())
-        for request in requests:
-            await ws.send_frame(request, aiohttp.WSMsgType.TEXT)
-
-    async def _read(self, ws: Socket) -> None:
-        while True:
-            message = await ws.receive()
-            if message.type not in _DATA:
-                raise ConnectionLostError("closed", f"{message.type.name} {ws.close_code}")
-            self._life.heard(self._clock())
-            await self._take(ws, message.data)
-
-    async def _watch(self, ws: Socket) -> None:
+    async def _watch(self, wire: Wire) -> None:
         next_ping = next_look = self._clock()
         while True:
-            requests, self._outbox = self._outbox, []
-            await self._ask(ws, requests)
             now = self._clock()
+            self._send_requests(wire)
             cause = self._life.verdict(now)
             if cause is not None:
                 raise ConnectionLostError(cause)
             if now >= next_ping:
                 next_ping = now + self._options.ping_seconds
                 self._life.pinged(now)
-                await ws.send_frame(ping_request("ping"), aiohttp.WSMsgType.TEXT)
+                wire.send(ping_request("ping"))
             if now >= next_look:
                 next_look = now + LOOK_SECONDS
                 self._look(now)
             await asyncio.sleep(WATCH_SECONDS)
+
+    def _send_requests(self, wire: Wire) -> None:
+        requests, self._outbox = self._outbox, []
+        if requests:
+            self._life.asked(self._clock())
+        for request in requests:
+            wire.send(request)
 
     def _look(self, now: float) -> None:
         """Find what is due: refused topics to ask for again, symbols that fell silent."""
@@ -240,29 +234,29 @@ class Feed:
             raise ConnectionLostError("symbols_silent", f"{self._silence.silent} of them")
         self._outbox += self._subscriptions.again([topic_of(one.symbol) for one in silences])
 
-    async def _take(self, ws: Socket, raw: bytes) -> None:
+    def _take(self, raw: bytes) -> None:
+        self._life.heard(self._clock())
         try:
             kind = classify_frame(raw)
         except ContractError as error:
-            await self._intake.refuse(raw, error)
+            self._intake.refuse(raw, error)
             return
         if kind is Signal.TRADES:
-            await self._intake.take_trades(raw)
+            self._intake.take_trades(raw)
         elif kind is Signal.PONG:
             self._metrics.frames.labels("pong").inc()
             self._life.ponged()
         else:
             self._metrics.frames.labels("ack").inc()
-            await self._take_ack(ws, kind)
+            self._take_ack(kind)
 
-    async def _take_ack(self, ws: Socket, ack: Ack) -> None:
+    def _take_ack(self, ack: Ack) -> None:
         subscriptions, now = self._subscriptions, self._clock()
         granted, refused = set(subscriptions.granted), set(subscriptions.refused)
-        requests = subscriptions.on_ack(ack)
+        self._outbox += subscriptions.on_ack(ack)
         self._note_granted(subscriptions.granted - granted, now)
         for topic in subscriptions.refused.keys() - refused:
             self._note_refused(topic, ack.ret_msg, now)
-        await self._ask(ws, requests)
         if subscriptions.awaited:
             self._life.progressed(now)
             return

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final
 
-import aiohttp
+from picows import WSError, WSInvalidStatusError, WSInvalidURL, ws_connect
 
 from cryptostream.ingest.errors import ConnectionLostError
-from cryptostream.ingest.protocol import MAX_FRAME_BYTES
+from cryptostream.ingest.wire import HARD_MESSAGE_BYTES, Wire
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,14 +20,9 @@ if TYPE_CHECKING:
     from cryptostream.ingest.budget import Budget
 
 CONNECT_SECONDS: Final = 10.0
-#: A peer that is gone does not answer our close frame.
-CLOSE_SECONDS: Final = 0.5
-#: Somewhat above what `parse` takes: a frame in between is a dead letter, no lost connection.
-HARD_FRAME_BYTES: Final = 4 * MAX_FRAME_BYTES
 #: What Bybit answers a handshake with when an address came too often.
 FORBIDDEN_STATUSES: Final = frozenset({403, 429})
 
-Socket = aiohttp.ClientWebSocketResponse[Literal[False]]
 log = logging.getLogger(__name__)
 
 
@@ -40,8 +35,14 @@ class Dialer:
     attempts: Counter
     clock: Callable[[], float]
 
-    async def connect(self, http: aiohttp.ClientSession, within: float, name: str) -> Socket:
-        """Wait for the budget, then connect `within` seconds; raises `ConnectionLostError`."""
+    async def connect(self, take: Callable[[bytes], None], within: float, name: str) -> Wire:
+        """Wait for the budget, then connect `within` seconds; raises `ConnectionLostError`.
+
+        Args:
+            take: gets each message; see `Wire`.
+            within: seconds from the start of the handshake to its end.
+            name: of the connection, for the log.
+        """
         fields = {"connection": name, "url": self.url}
         wait = self.budget.book(self.clock())
         if wait > 0.0:
@@ -50,27 +51,34 @@ class Dialer:
         self.attempts.inc()
         try:
             async with asyncio.timeout(within):
-                ws = await self._handshake(http)
+                wire = await self._handshake(take)
         except TimeoutError as error:
             raise ConnectionLostError("connect_timeout") from error
-        except aiohttp.InvalidURL:
+        except WSInvalidURL:
             raise
-        except aiohttp.ClientError as error:
+        except (WSError, OSError) as error:
             raise self._lost(error) from error
         self.budget.accepted()
         log.info("connected", extra={"fields": fields})
-        return ws
+        return wire
 
-    async def _handshake(self, http: aiohttp.ClientSession) -> Socket:
-        return await http.ws_connect(
+    async def _handshake(self, take: Callable[[bytes], None]) -> Wire:
+        wire = Wire(take)
+        await ws_connect(
+            lambda: wire,
             self.url,
-            timeout=aiohttp.ClientWSTimeout(ws_close=CLOSE_SECONDS),
-            max_msg_size=HARD_FRAME_BYTES,
-            decode_text=False,
+            websocket_handshake_timeout=None,  # ours spans the whole connect
+            max_frame_size=HARD_MESSAGE_BYTES,
+            max_redirects=0,
         )
+        return wire
 
-    def _lost(self, error: aiohttp.ClientError) -> ConnectionLostError:
-        if getattr(error, "status", 0) in FORBIDDEN_STATUSES:
+    def _lost(self, error: Exception) -> ConnectionLostError:
+        if isinstance(error, WSInvalidStatusError) and _status(error) in FORBIDDEN_STATUSES:
             self.budget.forbidden(self.clock())
             return ConnectionLostError("forbidden", str(error)[:200])
         return ConnectionLostError("connect_failed", str(error)[:200])
+
+
+def _status(error: WSInvalidStatusError) -> int:
+    return int(error.response.status) if error.response is not None else 0

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from typing import Final
 
-import aiohttp
 from confluent_kafka import KafkaError, KafkaException
+from picows import WSError, WSInvalidURL
 from pybit.exceptions import FailedRequestError, InvalidRequestError
 
 from cryptostream.contracts.errors import CryptostreamError, Failure
@@ -55,9 +55,9 @@ def classify(error: BaseException) -> Failure:
             return _classify_kafka(error.args[0])
         case InvalidRequestError():
             return Failure.TRANSIENT if error.status_code in _BUSY_CODES else Failure.FATAL
-        case aiohttp.InvalidURL():
+        case WSInvalidURL():
             return Failure.FATAL
-        case aiohttp.ClientError() | OSError() | FailedRequestError():
+        case WSError() | OSError() | FailedRequestError():
             return Failure.TRANSIENT
         case _:
             return Failure.FATAL

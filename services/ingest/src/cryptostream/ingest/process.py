@@ -9,6 +9,8 @@ import sys
 from random import Random
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
+import uvloop
+
 from cryptostream.contracts.errors import CryptostreamError, SettingsError
 from cryptostream.contracts.logs import configure_logging
 from cryptostream.contracts.settings import ServiceSettings, load_settings
@@ -36,7 +38,8 @@ def run_service(kind: type[Settings], service: Callable[[Settings, Random], Runs
     configure_logging()
     try:
         settings = load_settings(kind)
-        left = asyncio.run(_until_told(lambda: service(settings, Random())))  # noqa: S311 - jitter
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            left = runner.run(_until_told(lambda: service(settings, Random())))  # noqa: S311 - jitter
     except SettingsError as error:
         sys.stderr.write(f"{error}\n")
         return 2
