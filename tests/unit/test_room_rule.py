@@ -35,7 +35,7 @@ PURE = {
         "{exports,faults,frames,gate,instruments,klines,ledger,listing,protocol,rest,tamper,tape}.py",
         {"msgspec", "numpy"},
     ),
-    "stream": ("{book,breaker,documents,records}.py", {"orjson"}),
+    "stream": ("{averages,book,breaker,documents,indicators,records,spread}.py", {"orjson"}),
     "models": ("{evaluate,labels}.py", {"numpy", "sklearn"}),
     "board": ("{market,params,queries,windows}.py", {"msgspec"}),
     "predictor": ("{validate}.py", {"numpy"}),
