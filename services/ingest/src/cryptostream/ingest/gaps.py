@@ -120,17 +120,12 @@ class GapLedger:
 
     def received(self, trades: Sequence[Trade], connection: str) -> None:
         """Note one frame's trades: all before them on the connection came in, too."""
-        for trade in trades:
-            track = self._tracks.get(trade.symbol)
-            if track is None:
-                continue
-            track.begin_live(min(trade.trade_time, trade.ingest_time))
-            track.ids.append(trade.trade_id)
-            track.seen += 1
-            session = track.sessions.get(connection) or track.resumed(connection, trade.ingest_time)
-            if session is not None and trade.trade_time > session.proven:
-                session.proven = min(trade.trade_time, trade.ingest_time)
-        if trades and connection in self._heard:
+        if not trades:
+            return
+        track = self._tracks.get(trades[0].symbol)
+        if track is not None:
+            track.take(trades, connection)
+        if connection in self._heard:
             self._heard[connection] = max(self._heard[connection], trades[-1].ingest_time)
 
     def silent(self, symbol: str, connection: str, since_ms: int, at_ms: int) -> None:

@@ -30,7 +30,7 @@ class Observer(Protocol):
         """We left these symbols to others on purpose; what follows is no interruption of ours."""
 
     def received(self, trades: Sequence[Trade], connection: str) -> None:
-        """One frame's trades, in their order, all offered to Kafka. In the hot path."""
+        """One frame's trades, of one symbol and in their order. In the hot path."""
 
     def silent(self, symbol: str, connection: str, since_ms: int, at_ms: int) -> None:
         """The symbol brought nothing for much longer than is usual for it."""

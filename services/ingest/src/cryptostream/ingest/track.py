@@ -15,7 +15,10 @@ from typing import TYPE_CHECKING, Final
 from cryptostream.ingest.spans import FOREVER, Span, without
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from cryptostream.contracts.messages import GapState
+    from cryptostream.contracts.trade import Trade
 
 #: Five times what REST gives back, so that each of its rows that we had is recognised.
 KNOWN_IDS: Final = 300
@@ -111,6 +114,19 @@ class Track:
     def resumed(self, connection: str, at_ms: int) -> Session | None:
         """Take a connection back that was silent on the symbol and brings it after all."""
         return self.bring(connection, at_ms) if connection in self.muted else None
+
+    def take(self, trades: Sequence[Trade], connection: str) -> None:
+        """Note a frame's trades. In the hot path: what can be done once is done once."""
+        first = trades[0]
+        if self.gaps:
+            self.begin_live(min(first.trade_time, first.ingest_time))
+        self.ids.extend([trade.trade_id for trade in trades])
+        self.seen += len(trades)
+        session = self.sessions.get(connection) or self.resumed(connection, first.ingest_time)
+        if session is not None:
+            newest = max([trade.trade_time for trade in trades])
+            if newest > session.proven:
+                session.proven = min(newest, first.ingest_time)
 
     def unproven(self, start: int) -> list[Span]:
         """Give the parts of [start, for ever) in which nothing proves that we received it."""

@@ -8,6 +8,8 @@ import logging
 import time
 from collections import defaultdict
 from dataclasses import dataclass
+from itertools import groupby
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from cryptostream.contracts.errors import ContractError, CryptostreamError, Failure
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
 #: ccxt touches every symbol of a connection on each call; a pause makes batches of them.
 BATCH_SECONDS: Final = 0.01
 LOOK_SECONDS: Final = 0.25
+_symbol: Final = attrgetter("symbol")
 log = logging.getLogger(__name__)
 
 
@@ -249,7 +252,8 @@ class CcxtReader:
         for trade in trades:
             while not sink.offer_trade(trade):
                 await sink.room()
-        self._outlets.observer.received(trades, self._name)
+        for _, of_one in groupby(sorted(trades, key=_symbol), key=_symbol):
+            self._outlets.observer.received(list(of_one), self._name)
 
     async def _bury(self, info: object, error: ContractError, now_ms: int) -> None:
         """Put a record that breaks the contract among the dead letters."""
