@@ -35,8 +35,14 @@ PURE = {
         "{exports,faults,frames,gate,instruments,klines,ledger,listing,protocol,rest,tamper,tape}.py",
         {"msgspec", "numpy"},
     ),
-    "stream": ("{averages,book,breaker,documents,indicators,records,spread}.py", {"orjson"}),
-    "models": ("{evaluate,labels}.py", {"numpy", "sklearn"}),
+    "stream": (
+        "{averages,book,breaker,buckets,documents,indicators,records,rolling,spread}.py",
+        {"orjson"},
+    ),
+    "models": (
+        "{dataset,evaluation,folds,intervals,labels,leaks,learners,scores,study}.py",
+        {"numpy", "sklearn"},
+    ),
     "board": ("{market,params,queries,windows}.py", {"msgspec"}),
     "predictor": ("{validate}.py", {"numpy"}),
     "audit": ("{compare,join,model,rotation,rows}.py", set()),
