@@ -44,7 +44,7 @@ def test_a_trained_model_is_saved_and_pointed_at(tmp_path: Path) -> None:
     name, version = pointer["tag"].split(":")
     saved = tmp_path / "store" / "models" / name / version / "saved_model.pkl"
     assert hashlib.sha256(saved.read_bytes()).hexdigest() == pointer["sha256"]
-    assert summary["forest"]["seed"] == 3
+    assert summary["options"]["seed"] == 3
     assert [path.name for path in (tmp_path / "run").iterdir()] == ["model.json"]
 
 

@@ -5,17 +5,18 @@ from __future__ import annotations
 import pytest
 from support import market
 
-from cryptostream.models.errors import TrainingError
-from cryptostream.models.forest import ForestOptions
+from cryptostream.models.dataset import build
+from cryptostream.models.errors import LeakError, TrainingError
+from cryptostream.models.learners import Options
 from cryptostream.models.train import Trained, train
 
-OPTIONS = ForestOptions(trees=20, max_rows=2_000, seed=7)
+OPTIONS = Options(trees=20, max_rows=2_000, seed=7)
 
 
 @pytest.fixture(scope="module")
 def martingale() -> Trained:
     """Train once on a market with nothing to learn."""
-    return train([market.tape(orders=9_000, seed=12)], OPTIONS)
+    return train(build([market.tape(orders=9_000, seed=12)]), OPTIONS)
 
 
 def test_a_martingale_teaches_nothing(martingale: Trained) -> None:
@@ -32,15 +33,21 @@ def test_the_naive_label_shines_on_a_martingale(martingale: Trained) -> None:
 
 def test_a_planted_effect_is_found() -> None:
     """Where the flow does move the mid, label A's AUC interval lies above 0.5."""
-    trained = train([market.tape(orders=9_000, seed=13, impact=0.4)], OPTIONS)
+    trained = train(build([market.tape(orders=9_000, seed=13, impact=0.1)]), OPTIONS)
     assert trained.card["metrics"]["auc"].low > 0.5
     assert trained.card["no_edge"] is False
+
+
+def test_skill_that_no_market_has_is_refused() -> None:
+    """An AUC above 0.62 at ten seconds is a suspected leak, and no model comes of it."""
+    with pytest.raises(LeakError, match=r"AUC 0\.7\d+ of forest at 10 s .* suspected leak"):
+        train(build([market.tape(orders=9_000, seed=13, impact=0.4)]), OPTIONS)
 
 
 def test_training_repeats_bit_for_bit(martingale: Trained) -> None:
     """The same trades and seed give the same card and the same probabilities."""
     tape = market.tape(orders=9_000, seed=12)
-    again = train([tape], OPTIONS)
+    again = train(build([tape]), OPTIONS)
     assert again.card == martingale.card
     rows = [[0.1 * column for column in range(22)]]
     assert again.model.predict_proba(rows).tolist() == martingale.model.predict_proba(rows).tolist()
@@ -53,21 +60,16 @@ def test_the_card_names_what_the_model_is_made_of(martingale: Trained) -> None:
     assert card["data"]["symbols"] == ["BTCUSDT"]
     assert card["data"]["from_ms"] < card["data"]["to_ms"]
     assert card["horizon_ms"] == 10_000
-    assert card["forest"]["seed"] == 7
+    assert card["options"]["seed"] == 7
+    assert card["data"]["trades_by_symbol"] == {"BTCUSDT": card["data"]["trades"]}
+    assert card["git_sha"]
+    assert {"majority", "tick rule", "side only"} == card["baselines"]["label_a"].keys()
     assert {"python", "bentoml", "scikit-learn", "numpy"} == card["versions"].keys()
     assert any("No edge" in note for note in card["notes"])
     assert any("Short sample" in note for note in card["notes"])
 
 
-def test_a_sampled_fit_says_so() -> None:
-    """A forest grown on a sample of the rows says so in its card."""
-    options = ForestOptions(trees=5, max_rows=300)
-    card = train([market.tape(orders=5_000)], options).card
-    assert card["forest"]["fitted_rows"] == 300
-    assert any("sample of 300 rows" in note for note in card["notes"])
-
-
 def test_too_little_data_is_refused_with_the_remedy() -> None:
     """A recording shorter than the warm-up trains nothing and says what is needed."""
     with pytest.raises(TrainingError, match="longer recording"):
-        train([market.tape(orders=500)], OPTIONS)
+        train(build([market.tape(orders=500)]), OPTIONS)

@@ -19,3 +19,15 @@ class TradeFileError(CryptostreamError):
 
 class TrainingError(CryptostreamError):
     """The data don't carry a training; the text says what is missing and the remedy."""
+
+
+class LeakError(CryptostreamError):
+    """The future has leaked into a score, or is suspected to; nothing of it may be believed."""
+
+
+class ParityError(CryptostreamError):
+    """Stored vectors can't be compared with replayed ones; the text says what is missing."""
+
+
+class DatasetError(CryptostreamError):
+    """A stored data set can't be used; the text names the file and the remedy."""

@@ -19,8 +19,12 @@ if TYPE_CHECKING:
 
 #: The horizon of the served model.
 SERVED_HORIZON_MS: Final = 10_000
+#: The horizons that reports show.
+HORIZONS_MS: Final = (1_000, 5_000, 10_000, 30_000, 60_000)
 #: The answering order may come this much later than the horizon, else there is no answer.
 MAX_WAIT_MS: Final = 30_000
+#: Trades this close together have seen about the same mid.
+NEAR_MS: Final = 1_000
 UNKNOWN: Final = -1
 
 Labels = npt.NDArray[np.int8]
@@ -30,12 +34,16 @@ Labels = npt.NDArray[np.int8]
 class Answers:
     """Label A of each order: 1 higher, 0 lower, `UNKNOWN` for ties and missing answers.
 
-    `settled_ms` is when the answer was known (the order's own time where there is none); a
-    training row must be settled before the test begins.
+    Attributes:
+        settled_ms: when the answer was known (the order's own time where there is none); a
+            training row must be settled before the test begins.
+        move_bps: the answer's price over the order's, less 1, in basis points; 0 for a tie, NaN
+            where there is no answer.
     """
 
     label: Labels
     settled_ms: Ints
+    move_bps: npt.NDArray[np.float32]
 
 
 def first_fills(tape: Tape) -> Ints:
@@ -62,6 +70,7 @@ def label_a(time_ms: Ints, price: Floats, side: Ints, segment: Ints, *, horizon_
     """
     label = np.full(len(time_ms), UNKNOWN, dtype=np.int8)
     settled = time_ms.copy()
+    move_bps = np.full(len(time_ms), np.nan, dtype=np.float32)
     for of_side in (1, -1):
         rows = np.flatnonzero(side == of_side)
         due = time_ms[rows] + horizon_ms
@@ -71,9 +80,10 @@ def label_a(time_ms: Ints, price: Floats, side: Ints, segment: Ints, *, horizon_
         valid = (time_ms[answer] - due <= MAX_WAIT_MS) & (segment[answer] == segment[rows])
         rows, answer = rows[valid], answer[valid]
         settled[rows] = time_ms[answer]
+        move_bps[rows] = (price[answer] / price[rows] - 1.0) * 1e4
         moved = price[answer] != price[rows]
         label[rows[moved]] = price[answer[moved]] > price[rows[moved]]
-    return Answers(label, settled)
+    return Answers(label, settled, move_bps)
 
 
 def naive_label(price: Floats, segment: Ints) -> Labels:
@@ -94,3 +104,18 @@ def last_direction(price: Floats, segment: Ints) -> Labels:
     change[start] = 0
     decided = np.where((change != 0) | start, np.arange(len(price)), 0)
     return change[np.maximum.accumulate(decided)] if len(price) else change
+
+
+def half_spread_bps(tape: Tape) -> float:
+    """Estimate half the bid-ask spread: the median step between trades of opposite sides.
+
+    A buy prints at the ask and a sell at the bid, so where one follows the other within a second
+    their prices lie a spread apart, moves of the mid aside. NaN where no such pair exists.
+    """
+    near = (np.diff(tape.side) != 0) & (np.diff(tape.segment) == 0)
+    pairs = np.flatnonzero(near & (np.diff(tape.time_ms) <= NEAR_MS))
+    if not len(pairs):
+        return float("nan")
+    before, after = tape.price[pairs], tape.price[pairs + 1]
+    spread = (after - before) * tape.side[pairs + 1]
+    return float(max(np.median(spread / before), 0.0) / 2 * 1e4)

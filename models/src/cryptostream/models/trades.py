@@ -55,6 +55,8 @@ class Tape:
         size: base units.
         side: +1 where the taker bought, -1 where it sold.
         segment: counts up at each hole of the recording; nothing is carried across one.
+        vectors: (trades, `FEATURE_COUNT`) as the stream stored them; None where to be replayed.
+        warm: as stored with the vectors.
     """
 
     symbol: str
@@ -63,6 +65,8 @@ class Tape:
     size: Floats
     side: Ints
     segment: Ints
+    vectors: npt.NDArray[np.float32] | None = None
+    warm: npt.NDArray[np.bool_] | None = None
 
     def __len__(self) -> int:
         return len(self.time_ms)
