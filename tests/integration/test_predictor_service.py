@@ -70,15 +70,14 @@ def test_answers_equal_offline_scoring(workshop: Workshop, predictor: PredictorP
 @pytest.mark.parametrize(
     ("body", "reason"),
     [
-        (b"", "Field required"),
+        (b"", "Invalid JSON"),
+        (b"{}", "Field required"),
         (b"not json", "Invalid JSON"),
         (b"[" * 100_000, "Invalid JSON"),
         (b'{"features_hash": "x", "columns": {}}', "another version of the features"),
         (b'{"features_hash": "%(hash)s", "columns": {}}', "columns lack ofi_1s"),
         (b'{"features_hash": "%(hash)s", "columns": [1]}', "should be an object"),
         (b'{"features_hash": "%(hash)s", "columns": {"macd": [null]}}', "valid number"),
-        (b'{"features_hash": "%(hash)s", "columns": {"macd": ["1"]}}', "valid number"),
-        (b'{"features_hash": "%(hash)s", "columns": {"macd": [true]}}', "valid number"),
     ],
 )
 def test_bad_bodies_are_answered_400(predictor: PredictorProcess, body: bytes, reason: str) -> None:
@@ -95,9 +94,9 @@ def test_bad_bodies_are_answered_400(predictor: PredictorProcess, body: bytes, r
 @pytest.mark.parametrize(
     ("literal", "reason"),
     [
-        ("NaN", "column macd is not finite at row 0"),
-        ("-Infinity", "column macd is not finite at row 0"),
-        ("1e400", "column macd is not finite at row 0"),
+        ("NaN", "Invalid JSON"),
+        ("-Infinity", "Invalid JSON"),
+        ("1e400", "Invalid JSON"),
         ("1e39", "column macd is not finite at row 0"),
         ("1, 2", "column macd has 2 rows, ofi_1s has 1"),
     ],
@@ -141,9 +140,9 @@ def test_a_huge_body_is_refused(predictor: PredictorProcess) -> None:
 
 def test_probes_metrics_and_description(workshop: Workshop, predictor: PredictorProcess) -> None:
     """The probes answer, the metrics count rows and name the model, the API describes itself."""
-    before = predictor.metric("cryptostream_predictor_rows_total")
+    before = predictor.metric('cryptostream_predictor_rows_total{route="predict"}')
     predictor.predict(columns_of(ROWS[:7]))
-    assert predictor.metric("cryptostream_predictor_rows_total") == before + 7
+    assert predictor.metric('cryptostream_predictor_rows_total{route="predict"}') == before + 7
     info = f'cryptostream_predictor_model_info{{model="{pointed(workshop)["tag"]}",no_edge="true"}}'
     assert predictor.metric(info) == 1
     assert predictor.client.get("/livez").status_code == 200

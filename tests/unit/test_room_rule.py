@@ -21,7 +21,7 @@ SHARED = "contracts"
 #: Modules without input and output, and what they may import beside the standard library.
 PURE = {
     "contracts": (
-        "{errors,features,indices,logs,mappings,messages,metrics,settings,topics,trade}.py",
+        "{errors,features,indices,logs,mappings,messages,metrics,psi,settings,topics,trade}.py",
         {"msgspec", "pydantic", "pydantic_settings"},
     ),
     "ingest": (
@@ -44,7 +44,7 @@ PURE = {
         {"numpy", "sklearn"},
     ),
     "board": ("{market,params,queries,windows}.py", {"msgspec"}),
-    "predictor": ("{validate}.py", {"numpy"}),
+    "predictor": ("{decode,exposition,validate}.py", {"numpy", "simdjson"}),
     "audit": ("{compare,join,model,rotation,rows}.py", set()),
 }
 #: Standard, but no place for a pure module: sockets, processes, clocks that nobody passed in.

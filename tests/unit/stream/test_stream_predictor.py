@@ -66,6 +66,9 @@ def test_one_request_serves_a_micro_batch() -> None:
     [
         (lambda _path, _body: (500, b"{}"), "predictor_error"),
         (lambda _path, _body: (400, b"{}"), "predictor_refused"),
+        (lambda _path, _body: (503, b'{"reason": "stale"}'), "stale"),
+        (lambda _path, _body: (503, b'{"reason": "no_model"}'), "predictor_error"),
+        (lambda _path, _body: (503, b"[1]"), "predictor_error"),
         (lambda _path, _body: (200, b"not json"), "predictor_error"),
         (lambda _path, _body: (200, b"{}"), "predictor_error"),
         (
@@ -81,7 +84,18 @@ def test_one_request_serves_a_micro_batch() -> None:
             "predictor_error",
         ),
     ],
-    ids=["5xx", "4xx", "no JSON", "empty", "wrong length", "no probability", "null"],
+    ids=[
+        "5xx",
+        "4xx",
+        "stale",
+        "no model",
+        "503 list",
+        "no JSON",
+        "empty",
+        "wrong length",
+        "no probability",
+        "null",
+    ],
 )
 def test_an_unusable_answer_is_a_reason(answer: Answer, reason: str) -> None:
     """Whatever the predictor answers, the trade gets a reason in place of a score."""
@@ -108,6 +122,14 @@ def test_an_outage_opens_the_circuit_and_ends_it() -> None:
         working, now = True, 100.0
         assert predictor.predict([VECTOR])[0].p_up == 0.25
         assert calls == 2
+
+
+def test_a_stale_model_leaves_the_circuit_closed() -> None:
+    """A model that is too old answers at once and says so: each trade gets that very reason."""
+    with answering(lambda _path, _body: (503, b'{"reason": "stale"}')) as url:
+        predictor = Predictor(url, timeout_seconds=5)
+        reasons = [predictor.predict([VECTOR])[0].reason for _ in range(3)]
+    assert reasons == ["stale"] * 3
 
 
 def test_nobody_there_is_a_reason() -> None:

@@ -6,6 +6,7 @@ A trade is indexed whether or not it could be scored; the reason then stands in 
     predictor_unavailable   no answer in time
     circuit_open            it failed just now and is left alone for a moment
     predictor_error         an answer that is no score: 5xx, or the wrong length
+    stale                   its model is older than its limit
     predictor_refused       4xx: it has another feature list, or refuses the input
 """
 
@@ -32,6 +33,8 @@ log = logging.getLogger(__name__)
 MAX_ROWS: Final = 10_000
 _HTTP_OK: Final = 200
 _HTTP_SERVER_ERROR: Final = 500
+_HTTP_UNAVAILABLE: Final = 503
+_STALE: Final = "stale"
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +97,8 @@ class Predictor:
         try:
             answer = self._ask(vectors)
         except (_UnusableError, urllib3.exceptions.HTTPError, ValueError) as error:
-            self._breaker.failed(self._clock())
+            if str(error) != _STALE:  # an answer, and at once: nothing to be spared
+                self._breaker.failed(self._clock())
             reason = str(error) if isinstance(error, _UnusableError) else "predictor_unavailable"
             log.warning("prediction_failed", extra={"fields": {"reason": reason, "why": error}})
             return [Prediction(reason=reason)] * len(vectors)
@@ -112,11 +116,21 @@ class Predictor:
             headers={"content-type": "application/json"},
             timeout=self._timeout,
         )
+        if response.status == _HTTP_UNAVAILABLE and _reason(response.data) == _STALE:
+            raise _UnusableError(_STALE)
         if response.status >= _HTTP_SERVER_ERROR:
             raise _UnusableError("predictor_error")
         if response.status != _HTTP_OK:
             raise _UnusableError("predictor_refused")
         return _checked(response.data, len(vectors))
+
+
+def _reason(body: bytes) -> str:
+    """Give the reason code of a refusal; empty if the body names none."""
+    try:
+        return str(orjson.loads(body)["reason"])
+    except (ValueError, KeyError, TypeError):
+        return ""
 
 
 def _checked(body: bytes, rows: int) -> dict[str, Any]:

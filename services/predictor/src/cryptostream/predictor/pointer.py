@@ -25,6 +25,7 @@ import numpy as np
 import sklearn
 
 from cryptostream.contracts.features import FEATURE_COUNT, FEATURES_HASH
+from cryptostream.predictor.drift import Histogram, InputDrift
 from cryptostream.predictor.errors import ModelError
 from cryptostream.predictor.scorer import Scorer, scorer_of
 
@@ -53,15 +54,23 @@ class CardHead(msgspec.Struct, frozen=True):
     features_hash: str
     no_edge: bool
     versions: dict[str, str]
+    histogram: Histogram | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """A checked and warmed model with its name, replaced as a whole; `p_up` scores rows."""
+    """A checked and warmed model with its name, replaced as a whole; `p_up` scores rows.
+
+    Attributes:
+        made_seconds: when it was saved, seconds since 1970.
+        drift: of what comes in; None if the card tells nothing of the training rows.
+    """
 
     pointer: Pointer
     no_edge: bool
     p_up: Scorer
+    made_seconds: float = float("-inf")
+    drift: InputDrift | None = None
 
 
 def read_pointer(path: Path) -> Pointer:
@@ -87,11 +96,19 @@ def load(pointer: Pointer) -> Served:
     if hashlib.sha256(raw).hexdigest() != pointer.sha256:
         raise ModelError(f"the model {pointer.tag}: its file doesn't match the pointer's sha256")
     _check_head(pointer, head)
-    return Served(pointer, head.no_edge, _checked_scorer(pointer.tag, joblib.load(io.BytesIO(raw))))
+    return Served(
+        pointer,
+        head.no_edge,
+        _checked_scorer(pointer.tag, joblib.load(io.BytesIO(raw))),
+        kept.info.creation_time.timestamp(),
+        InputDrift(head.histogram) if head.histogram else None,
+    )
 
 
 def _check_head(pointer: Pointer, head: CardHead) -> None:
     """Refuse another feature set or scikit-learn before anything is unpickled."""
+    if head.histogram and not head.histogram.fits():
+        raise ModelError(f"the model {pointer.tag}: its card's histogram is no histogram")
     for what, found, wanted in (
         ("features", head.features_hash, FEATURES_HASH),
         ("scikit-learn", head.versions.get("scikit-learn"), sklearn.__version__),
@@ -119,6 +136,8 @@ def _checked_scorer(tag: str, model: Any) -> Scorer:
 class PointerWatch:
     """Follow the pointer file; `current` is the model in service, None until one has loaded.
 
+    `refused` says why the pointer's model isn't the one in service; empty if it is.
+
     Args:
         path: the pointer file.
         load: gives the model of a pointer or raises `ModelError`.
@@ -129,11 +148,11 @@ class PointerWatch:
         self, path: Path, load: Callable[[Pointer], Served], count: Callable[[str], None]
     ) -> None:
         self.current: Served | None = None
+        self.refused = ""
         self._path = path
         self._load = load
         self._count = count
         self._seen: tuple[int, int, int] | None = None
-        self._told = ""
 
     def poll(self) -> None:
         """Look at the pointer once and take its model if it is another one; raises nothing."""
@@ -146,7 +165,7 @@ class PointerWatch:
                 self.current = self._load(pointer)
                 self._count("ok")
                 log.info("model_loaded", extra={"fields": {"model": pointer.tag}})
-            self._seen, self._told = signature, ""
+            self._seen, self.refused = signature, ""
         except Exception as error:  # noqa: BLE001 - a model's file may fail in any way at all
             self._count("error")
             self._tell(f"{type(error).__name__}: {error}")
@@ -166,6 +185,6 @@ class PointerWatch:
 
     def _tell(self, text: str) -> None:
         """Log a failure once, not at each look."""
-        if text != self._told:
+        if text != self.refused:
             log.error("model_refused", extra={"fields": {"detail": text}})
-            self._told = text
+            self.refused = text

@@ -1,59 +1,61 @@
-"""The BentoML service: a thin shell around `validate` and `pointer`.
+"""The BentoML service: a thin shell around `decode`, `validate`, `batcher` and `pointer`.
 
-One worker and one thread: a micro-batch is one call, and a second process would cost 250 MB.
-`bentoml serve cryptostream.predictor.service:Predictor` serves it too.
+One worker and one scoring thread: a micro-batch is one call, and a second process would cost
+250 MB. `bentoml serve cryptostream.predictor.service:Predictor` serves it too.
 """
 
 from __future__ import annotations
 
 import threading
+import time
+from functools import partial
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Annotated, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import bentoml
-from bentoml.exceptions import BentoMLException, InvalidArgument, ServiceUnavailable
+import msgspec
+from bentoml.exceptions import BentoMLException
 from prometheus_client import Counter, Histogram
-from pydantic import BaseModel, FailFast, Field, Strict, ValidationError
+from pydantic import BaseModel, Field
+from starlette.responses import JSONResponse, Response
 
-from cryptostream.contracts.features import FEATURE_NAMES, FEATURES_HASH
 from cryptostream.contracts.metrics import LATENCY_BUCKETS, metric
 from cryptostream.contracts.settings import load_settings
+from cryptostream.predictor.batcher import Batcher
+from cryptostream.predictor.calls import OCTETS, ColumnsBody, RowsBody
+from cryptostream.predictor.decode import columns_matrix
 from cryptostream.predictor.errors import InputError
+from cryptostream.predictor.exposition import exposition
 from cryptostream.predictor.limits import BodyLimit, BodyTooLargeError
-from cryptostream.predictor.pointer import PointerWatch, load
+from cryptostream.predictor.pointer import PointerWatch, Served, load
+from cryptostream.predictor.readiness import Readiness
 from cryptostream.predictor.settings import PredictorSettings
-from cryptostream.predictor.validate import MAX_ROWS, matrix
+from cryptostream.predictor.validate import raw_matrix
 
 if TYPE_CHECKING:
     import logging
+    from collections.abc import Callable
+
+    from cryptostream.predictor.batcher import Answer
+    from cryptostream.predictor.calls import Body
+    from cryptostream.predictor.scorer import Rows
 
 TIMEOUT_SECONDS: Final = 30
 #: Calls wait for the one thread; beyond this many a sender had better back off (429).
-MAX_CONCURRENCY: Final = 32
+MAX_CONCURRENCY: Final = 128
 #: How long a stop waits for a look at the pointer that is under way.
 STOP_SECONDS: Final = 5.0
+STALE: Final = "stale"
 
-ROWS = Counter(metric("predictor", "rows_total"), "Rows scored.")
+ROWS = Counter(metric("predictor", "rows_total"), "Rows scored.", ["route"])
+REFUSED = Counter(metric("predictor", "refused_total"), "Calls not scored by reason.", ["reason"])
 SECONDS = Histogram(
-    metric("predictor", "predict_seconds"), "Time to check and score a call.",
-    buckets=LATENCY_BUCKETS,
+    metric("predictor", "predict_seconds"), "Time from a call's body to its answer.",
+    ["route"], buckets=LATENCY_BUCKETS,
 )  # fmt: skip
 RELOADS = Counter(
     metric("predictor", "reloads_total"), "Tries to load a model by result.", ["result"]
 )
-
-FeaturesHash = Annotated[
-    str,
-    Field(description="Hash of the feature names, from the contracts.", examples=[FEATURES_HASH]),
-]
-Column = Annotated[list[Annotated[float, Strict()]], FailFast()]
-Columns = Annotated[
-    dict[str, Column],
-    Field(
-        description=f"One list of numbers per feature, all of one length, 1 to {MAX_ROWS} rows.",
-        examples=[{name: [0.0] for name in FEATURE_NAMES}],
-    ),
-]
 
 
 def is_failure(record: logging.LogRecord) -> bool:
@@ -61,7 +63,7 @@ def is_failure(record: logging.LogRecord) -> bool:
     error = record.exc_info[1] if record.exc_info else None
     if isinstance(error, BentoMLException):
         return error.error_code >= HTTPStatus.INTERNAL_SERVER_ERROR
-    return not isinstance(error, ValidationError | BodyTooLargeError)
+    return not isinstance(error, BodyTooLargeError)
 
 
 class Prediction(BaseModel):
@@ -87,6 +89,7 @@ class Predictor:
         self._watch = PointerWatch(
             self._settings.pointer, load, lambda result: RELOADS.labels(result).inc()
         )
+        self._batcher = Batcher(_observe)
         self._stop = threading.Event()
         self._thread = threading.Thread(
             target=self._watch.run,
@@ -103,41 +106,112 @@ class Predictor:
 
     @bentoml.on_shutdown  # type: ignore[untyped-decorator]
     def stop(self) -> None:
-        """Stop following the pointer."""
+        """Stop following the pointer, and let the scoring thread end."""
         self._stop.set()
         self._thread.join(STOP_SECONDS)
+        self._batcher.close()
 
     @bentoml.api  # type: ignore[untyped-decorator]
-    def predict(self, features_hash: FeaturesHash, columns: Columns) -> Prediction:
+    async def predict(self, body: ColumnsBody, /) -> Prediction:
         """Score a micro-batch of feature vectors, given by columns.
 
-        Answers 400 with the reason if the input can't be scored, 503 while there is no model.
+        Answers 400 with the reason if the input can't be scored, 503 while there is no model or
+        the model is too old: then with the reason `stale`.
         """
+        return cast("Prediction", await self._answer("predict", body, columns_matrix, _as_json))
+
+    @bentoml.api  # type: ignore[untyped-decorator]
+    async def predict_raw(self, body: RowsBody, /) -> bytes:
+        """Score rows of little-endian float32 in the features' order: the fast path.
+
+        The header `features-hash` must name the feature list, as in `/predict`. The answer's body
+        is one little-endian float32 a row; its headers `model` and `no-edge` name the model.
+        Refusals are JSON, as those of `/predict`.
+        """
+        read = partial(raw_matrix, body.features_hash_header)
+        return cast("bytes", await self._answer("predict_raw", body, read, _as_floats))
+
+    def readiness(self) -> dict[str, Any]:
+        """Tell whether there is a model to answer with, which, and what was refused."""
         served = self._watch.current
-        if served is None:
-            raise ServiceUnavailable("no model is loaded yet")
-        with SECONDS.time():
-            try:
-                features = matrix(features_hash, columns)
-            except InputError as error:
-                raise InvalidArgument(str(error)) from error
-            p_up = served.p_up(features).tolist()
-        ROWS.inc(len(p_up))
-        return Prediction(model=served.pointer.tag, no_edge=served.no_edge, p_up=p_up)
+        return {
+            "ready": served is not None,
+            "model": served.pointer.tag if served else "",
+            "age_seconds": round(time.time() - served.made_seconds) if served else 0,
+            "stale": served is not None and self._is_stale(served),
+            "refused": self._watch.refused,
+        }
 
     async def __is_ready__(self) -> bool:
         """Tell whether there is a model to answer with."""
         return self._watch.current is not None
 
     async def __metrics__(self, text: str) -> str:
-        """Add the model in service; rewritten each time, so that old tags don't pile up."""
+        """Add what is known of the model in service; old tags don't pile up that way."""
+        served = self._watch.current
+        return text + exposition(served, time.time(), refused=bool(self._watch.refused))
+
+    async def _answer(
+        self,
+        route: str,
+        body: Body,
+        read: Callable[[bytes], Rows],
+        render: Callable[..., Response],
+    ) -> Response:
+        """Score a body, or say in the answer why not; BentoML passes a `Response` on as it is."""
         served = self._watch.current
         if served is None:
-            return text
-        name = metric("predictor", "model_info")
-        labels = f'model="{served.pointer.tag}",no_edge="{str(served.no_edge).lower()}"'
-        head = f"# HELP {name} The model in service.\n# TYPE {name} gauge\n"
-        return f"{text}{head}{name}{{{labels}}} 1\n"
+            return _refusal(HTTPStatus.SERVICE_UNAVAILABLE, "no_model", "no model is loaded yet")
+        if self._is_stale(served):
+            return _stale(served)
+        if body.foreign_type:
+            text = f"the content type was {body.foreign_type[:80]!r}, must be {body.takes}"
+            return _refusal(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "content_type", text)
+        with SECONDS.labels(route).time():
+            try:
+                answer = await self._batcher.score(served, body.content, read)
+            except InputError as error:
+                return _refusal(HTTPStatus.BAD_REQUEST, "bad_input", str(error))
+        ROWS.labels(route).inc(len(answer.p_up))
+        return render(answer)
+
+    def _is_stale(self, served: Served) -> bool:
+        return 0 < self._settings.max_age < time.time() - served.made_seconds
 
 
-cast("Any", Predictor).add_asgi_middleware(BodyLimit)  # the decorator made it a Service
+def _observe(served: Served, rows: Rows) -> None:
+    if served.drift is not None:
+        served.drift.observe(rows, time.monotonic())
+
+
+def _as_json(answer: Answer) -> Response:
+    served = answer.served
+    content = {
+        "model": served.pointer.tag,
+        "no_edge": served.no_edge,
+        "p_up": answer.p_up.tolist(),
+    }
+    return Response(msgspec.json.encode(content), media_type="application/json")
+
+
+def _as_floats(answer: Answer) -> Response:
+    served = answer.served
+    headers = {"model": served.pointer.tag, "no-edge": str(served.no_edge).lower()}
+    return Response(answer.p_up.astype("<f4").tobytes(), media_type=OCTETS, headers=headers)
+
+
+def _stale(served: Served) -> Response:
+    REFUSED.labels(STALE).inc()
+    text = f"the model {served.pointer.tag} is older than PREDICTOR_MAX_AGE; train a new one"
+    content = {"error": text, "reason": STALE, "model": served.pointer.tag}
+    return JSONResponse(content, HTTPStatus.SERVICE_UNAVAILABLE)
+
+
+def _refusal(status: HTTPStatus, reason: str, text: str) -> Response:
+    REFUSED.labels(reason).inc()
+    return JSONResponse({"error": text, "reason": reason}, status)
+
+
+_service: Any = Predictor  # the decorator made it a Service
+_service.add_asgi_middleware(BodyLimit)
+_service.add_asgi_middleware(Readiness)

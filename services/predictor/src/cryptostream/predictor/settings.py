@@ -18,6 +18,7 @@ class PredictorSettings(ServiceSettings):
         port: of the HTTP API, with the metrics and probes.
         pointer: the file that names the model, as `train` writes it.
         poll_seconds: how often the pointer is looked at.
+        max_age: seconds after which a model is stale and no longer scores; 0 for never.
         store: BentoML's home, which holds `models/`.
     """
 
@@ -27,4 +28,5 @@ class PredictorSettings(ServiceSettings):
     port: int = Field(default=13000, ge=1, le=65535)
     pointer: Path
     poll_seconds: float = Field(default=2.0, ge=0.05, le=3600)
+    max_age: float = Field(default=7 * 86_400.0, ge=0)
     store: Path = Field(validation_alias="BENTOML_HOME")

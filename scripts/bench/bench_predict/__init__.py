@@ -1,0 +1,1 @@
+"""How fast the predictor is: `python -m bench_predict` (see `make bench-predict`)."""
