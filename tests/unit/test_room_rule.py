@@ -36,8 +36,11 @@ PURE = {
         {"msgspec", "numpy"},
     ),
     "stream": (
-        "{averages,book,breaker,buckets,documents,indicators,records,rolling,spread}.py",
-        {"orjson"},
+        (
+            "{averages,bars,book,breaker,buckets,candlesticks,clock,dedup,documents,engine,indicators,"
+            "records,rolling,snapshot,spread,wal}.py"
+        ),
+        {"msgspec", "orjson"},
     ),
     "models": (
         "{dataset,evaluation,folds,intervals,labels,leaks,learners,scores,study}.py",
