@@ -92,9 +92,33 @@ def _end(consumer: Consumer, place: TopicPartition) -> int:
             time.sleep(_POLL_SECONDS)
 
 
+def offsets_since(bootstrap: str, time_ms: int) -> Offsets:
+    """Ask for the first record of each trades partition that Kafka took at `time_ms` or later."""
+    consumer = _consumer(bootstrap, "cryptostream-verify")
+    try:
+        asked = [
+            TopicPartition(topic, partition, time_ms)
+            for topic, partition in _partitions(consumer)
+            if topic != DEAD_LETTERS
+        ]
+        found = consumer.offsets_for_times(asked, timeout=_TIMEOUT_SECONDS) if asked else []
+        # A negative offset says that there is none: reading then starts at the end.
+        return {
+            (one.topic, one.partition): one.offset if one.offset >= 0 else _end(consumer, one)
+            for one in found
+        }
+    finally:
+        consumer.close()
+
+
 def stream_lag(bootstrap: str) -> int:
     """Count the records of the trades topics that the stream has not committed yet."""
-    ends = {key: end for key, end in end_offsets(bootstrap).items() if key[0] != DEAD_LETTERS}
+    return lag_to(bootstrap, end_offsets(bootstrap))
+
+
+def lag_to(bootstrap: str, ends: Offsets) -> int:
+    """Count the records of the trades topics before `ends` that the stream has not committed."""
+    ends = {key: end for key, end in ends.items() if key[0] != DEAD_LETTERS}
     consumer = _consumer(bootstrap, STREAM_GROUP)
     try:
         asked = [TopicPartition(*key) for key in ends]
