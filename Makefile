@@ -1,11 +1,11 @@
 # Everything goes through these targets; `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down status doctor feed test bench-ingest drill-ingest lint format lock images
+.PHONY: dashboards help setup demo up down status doctor feed test bench-ingest drill-ingest lint format lock images
 
 ARGS ?=
 BIN := .venv/bin
 ROOMS := services/contracts services/ingest services/simulator services/predictor \
-  services/board services/audit spark-jobs models scripts
+  services/board services/audit services/alerts spark-jobs models scripts
 #: Rooms that become an image, which installs the room's own requirements only.
 IMAGE_ROOMS := $(filter-out services/contracts,$(ROOMS))
 INPUTS := scripts/setup.sh requirements.txt $(ROOMS:%=%/pyproject.toml)
@@ -66,6 +66,9 @@ lint: $(DEV) ## Check style and types
 format: $(DEV) ## Put the code into its style
 	@$(BIN)/ruff check --fix
 	@$(BIN)/ruff format
+
+dashboards: $(RUN) ## Write Kibana's and Grafana's dashboards anew from their code
+	@$(BIN)/python -m cryptostream.cli.dashboards charts/cryptostream/dashboards
 
 lock: $(RUN) ## Resolve the dependencies and write the requirements files
 	@$(BIN)/uv lock --quiet

@@ -1,6 +1,6 @@
-"""Preparing the servers: Kafka's topics and Elasticsearch's index templates.
+"""Preparing the servers: Kafka's topics, Elasticsearch's index templates, Kibana's dashboards.
 
-Idempotent. As a program: `python -m cryptostream.cli.setup topics|templates`.
+Idempotent. As a program: `python -m cryptostream.cli.setup topics|templates|kibana`.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-def
 from elasticsearch import ApiError, Elasticsearch, TransportError
 
 from cryptostream.cli.errors import USAGE_STATUS, CliError
+from cryptostream.cli.kibana import KibanaSettings, put_dashboards
 from cryptostream.contracts.errors import CryptostreamError
 from cryptostream.contracts.indices import index_templates
 from cryptostream.contracts.settings import ElasticsearchSettings, KafkaSettings, load_settings
@@ -77,14 +78,18 @@ def put_templates(settings: ElasticsearchSettings) -> list[str]:
 
 
 def main(arguments: list[str]) -> int:
-    """Prepare one of the two servers; give the exit status."""
+    """Prepare one of the servers; give the exit status."""
     try:
         if arguments == ["topics"]:
             done = create_topics(load_settings(KafkaSettings))
         elif arguments == ["templates"]:
             done = put_templates(load_settings(ElasticsearchSettings))
+        elif arguments == ["kibana"]:
+            done = put_dashboards(load_settings(KibanaSettings))
         else:
-            raise CliError(f"Unknown arguments {arguments}", "Say `topics` or `templates`.")
+            raise CliError(
+                f"Unknown arguments {arguments}", "Say `topics`, `templates` or `kibana`."
+            )
     except CryptostreamError as error:
         print(error, file=sys.stderr)  # noqa: T201 - this is its output
         return USAGE_STATUS
