@@ -39,7 +39,7 @@ def stat(
     title: str, unit: str, query: Query, *thresholds: tuple[float, str], note: str = ""
 ) -> Json:
     """Show one number; each threshold gives the color from a value on."""
-    marks = [{"color": "green", "value": None}]
+    marks: list[Json] = [{"color": "green", "value": None}]
     marks.extend({"color": color, "value": value} for value, color in thresholds)
     return _panel("stat", title, unit, [query], note) | {
         "fieldConfig": {
