@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cryptostream.contracts.errors import CryptostreamError
+from cryptostream.contracts.errors import CryptostreamError, Failure
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,3 +31,13 @@ class ParityError(CryptostreamError):
 
 class DatasetError(CryptostreamError):
     """A stored data set can't be used; the text names the file and the remedy."""
+
+
+class PromotionError(CryptostreamError):
+    """The model in service can't be changed; the text says what is in the way."""
+
+
+class ScoreboardError(CryptostreamError):
+    """Live scores can't be had now; the text says which server didn't answer."""
+
+    failure = Failure.TRANSIENT

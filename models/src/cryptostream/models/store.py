@@ -7,22 +7,16 @@ model unasked. The pointer is the project's own, replaced in one step, and carri
 from __future__ import annotations
 
 import hashlib
-import os
-import tempfile
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import bentoml
-import msgspec
+
+from cryptostream.models.pointing import Saved, write_pointer
+
+__all__ = ["MODEL_NAME", "Saved", "save", "write_pointer"]
 
 MODEL_NAME: Final = "trade-direction"
-
-
-class Saved(NamedTuple):
-    """A model in the store: its tag, and the sha256 of its file."""
-
-    tag: str
-    sha256: str
 
 
 def save(model: Any, card: dict[str, Any]) -> Saved:
@@ -36,19 +30,3 @@ def save(model: Any, card: dict[str, Any]) -> Saved:
     )
     raw = Path(kept.path_of("saved_model.pkl")).read_bytes()
     return Saved(str(kept.tag), hashlib.sha256(raw).hexdigest())
-
-
-def write_pointer(path: Path, saved: Saved) -> None:
-    """Point the service at a model; readers see the old pointer or the new one, never a part."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as temporary:
-            temporary.write(msgspec.json.encode(saved._asdict()) + b"\n")
-            temporary.flush()
-            os.fsync(temporary.fileno())
-        Path(name).chmod(0o644)
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
