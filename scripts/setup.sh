@@ -6,7 +6,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 UV=uv==0.13.9
-ROOMS=(services/{contracts,ingest,simulator,predictor,board,audit} spark-jobs models scripts)
+ROOMS=(services/{contracts,ingest,simulator,predictor,board,audit,alerts} spark-jobs models scripts)
 NEW_ENOUGH='import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 15))'
 
 find_python() {

@@ -49,6 +49,10 @@ PURE = {
     "board": ("{market,params,queries,windows}.py", {"msgspec"}),
     "predictor": ("{decode,exposition,validate}.py", {"numpy", "simdjson"}),
     "audit": ("{compare,join,model,rotation,rows}.py", set()),
+    "alerts": (
+        "{answers,backoff,commands,errors,limits,model,parse,picture,policy,text}.py",
+        {"msgspec", "PIL"},
+    ),
 }
 #: Standard, but no place for a pure module: sockets, processes, clocks that nobody passed in.
 IMPURE_STANDARD = {"asyncio", "http", "random", "socket", "subprocess", "threading", "time"}
