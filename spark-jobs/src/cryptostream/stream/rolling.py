@@ -48,7 +48,8 @@ _BPS: Final = 1e4
 #: Log returns that differ by less are one return, told apart by rounding alone:
 #: a logarithm of a price carries about 4e-15.
 _SAME: Final = 1e-12
-_FINEST_MS: Final = WINDOWS["5m"][0]
+#: Each longer bucket holds a whole number of the finest ones.
+FINEST_MS: Final = WINDOWS["5m"][0]
 _LONGEST_MS: Final = max(length * count for length, count in WINDOWS.values())
 
 
@@ -159,13 +160,13 @@ class Rolling:
         if self._since is None:
             self._since = time_ms
         self._first = self._first or price
-        self._fold(self._end - _FINEST_MS, self._open)
+        self._fold(self._end - FINEST_MS, self._open)
         self._open = bucket_of(price, size, price)
-        self._end = (time_ms // _FINEST_MS + 1) * _FINEST_MS
+        self._end = (time_ms // FINEST_MS + 1) * FINEST_MS
         self._newest = time_ms
 
     def _take_late(self, time_ms: int, trade: Bucket) -> None:
-        if time_ms >= self._end - _FINEST_MS:
+        if time_ms >= self._end - FINEST_MS:
             merge(self._open, trade)
         elif time_ms > self._newest - _LONGEST_MS:
             self._fold(time_ms, trade)
@@ -182,7 +183,7 @@ class Rolling:
         kept = self._windows.get(name)
         if kept is None or kept[0] != key:
             opened = self._open or None
-            kept = key, self._rings[name].window(last, self._end - _FINEST_MS, opened)
+            kept = key, self._rings[name].window(last, self._end - FINEST_MS, opened)
             self._windows[name] = kept
         return kept[1]
 
