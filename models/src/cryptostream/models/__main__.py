@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 #: Each names its module in `cryptostream.models.commands`.
-COMMANDS: Final = ("train",)
+COMMANDS: Final = ("export", "train", "evaluate", "parity")
 LEAK_STATUS: Final = 1
 USAGE_STATUS: Final = 2
 

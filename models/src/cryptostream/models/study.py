@@ -11,6 +11,7 @@ from cryptostream.contracts.features import FEATURE_NAMES
 from cryptostream.models.evaluation import walk
 from cryptostream.models.folds import walk_plan
 from cryptostream.models.intervals import auc
+from cryptostream.models.labels import SERVED_HORIZON_MS
 from cryptostream.models.learners import KINDS, Kind, Options, recipe
 
 if TYPE_CHECKING:
@@ -28,6 +29,8 @@ NAIVE_EMBARGO_MS: Final = 10_000
 IMPORTANCE_ROWS: Final = 20_000
 IMPORTANCE_REPEATS: Final = 3
 CHAMPION: Final[Kind] = "forest"
+#: Bybit's spot taker fee without a discount, 0.1 % (its fee table, 2026).
+TAKER_FEE_BPS: Final = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +38,7 @@ class Study:
     """Reports by horizon (ms), the literal label's, and importances.
 
     Attributes:
+        served_ms: the horizon of the served model.
         importance: feature -> mean loss of AUC when its column is shuffled, at the served horizon,
             for the champion's newest model on the newest test; empty where it was not asked for.
     """
@@ -42,6 +46,7 @@ class Study:
     reports: Mapping[int, Report]
     naive: Report
     importance: Mapping[str, float]
+    served_ms: int = SERVED_HORIZON_MS
 
 
 def study(
@@ -67,6 +72,17 @@ def study(
     naive = naive_report(dataset, options)
     advance("naive label")
     return Study(reports, naive, {})
+
+
+def with_importance(found: Study, seed: int) -> Study:
+    """Add the champion's importances at the served horizon."""
+    return replace(found, importance=importance(found.reports[found.served_ms], CHAMPION, seed))
+
+
+def cost_bps(dataset: Dataset) -> float:
+    """Give what a round trip costs: the taker's fee and half the spread, each way."""
+    known = [spread for spread in dataset.half_spread_bps if np.isfinite(spread)]
+    return 2.0 * (TAKER_FEE_BPS + (float(np.median(known)) if known else 0.0))
 
 
 def naive_report(dataset: Dataset, options: Options) -> Report:

@@ -6,13 +6,16 @@ import argparse
 import os
 import sys
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from cryptostream.models import parquet
 from cryptostream.models.dataset import build
+from cryptostream.models.errors import DatasetError
 from cryptostream.models.labels import HORIZONS_MS
 from cryptostream.models.learners import Options
 from cryptostream.models.trades import read_tapes
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
     from cryptostream.models.dataset import Dataset
 
 MAX_TREES: Final = 1_000
+_HOUR_MS: Final = 3_600_000
 _DEFAULT: Final = Options()
 
 
@@ -59,6 +63,46 @@ def add_learning(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
 
 
+def add_market(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say whose trades."""
+    parser.add_argument("--exchange", default="bybit")
+    parser.add_argument("--category", default="spot")
+    parser.add_argument(
+        "--symbols", default=(), type=_names, help="separated by commas; all if not given"
+    )
+
+
+def add_range(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say from when to when."""
+    parser.add_argument("--from", dest="start", type=_time, help="UTC, such as 2026-11-22T10:00")
+    parser.add_argument("--to", dest="end", type=_time, help="UTC; now if not given")
+    parser.add_argument(
+        "--hours", type=Whole(1, 24 * 366), default=24, help="before the end, without --from"
+    )
+
+
+def range_of(options: argparse.Namespace, now_ms: int) -> tuple[int, int]:
+    """Read what `add_range` added as [from, to), epoch milliseconds; raises `DatasetError`."""
+    end = now_ms if options.end is None else options.end
+    start = end - options.hours * _HOUR_MS if options.start is None else options.start
+    if start >= end:
+        raise DatasetError("the range is empty: --from must lie before --to")
+    return start, end
+
+
+def _time(text: str) -> int:
+    """Read an ISO time, UTC unless it says otherwise, as epoch milliseconds."""
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError("must be a time like 2026-11-22T10:00") from error
+    return int((time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp() * 1000)
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(sorted({name for name in text.split(",") if name}))
+
+
 def learning_options(options: argparse.Namespace) -> Options:
     """Read what `add_learning` added."""
     return Options(trees=options.trees, max_rows=options.max_rows, seed=options.seed)
@@ -66,7 +110,7 @@ def learning_options(options: argparse.Namespace) -> Options:
 
 def read_dataset(options: argparse.Namespace, horizons_ms: Sequence[int] = HORIZONS_MS) -> Dataset:
     """Read what `add_source` names and build the table, with a progress bar."""
-    tapes = read_tapes(options.trades)
+    tapes = read_tapes(options.trades) if options.trades else parquet.read_tapes(options.dataset)
     with progress() as bar:
         task = bar.add_task("replaying trades", total=sum(len(tape) for tape in tapes))
         return build(tapes, horizons_ms=horizons_ms, advance=lambda done: bar.advance(task, done))
