@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from picows import WSCloseCode, WSListener, WSMsgType, WSTransport, ws_create_server
 from prometheus_client import Counter
+from support.eventually import eventually_async
 
 from cryptostream.ingest.budget import Budget
 from cryptostream.ingest.dial import Dialer
@@ -36,6 +37,21 @@ class Greeter(WSListener):
             transport.send(kind, payload, fin=fin)
         if self._code is not None:
             transport.send_close(self._code)
+
+
+class Ticker(WSListener):
+    """Sends numbered frames one by one, one each turn of a millisecond's timer."""
+
+    def __init__(self, frames: int) -> None:
+        super().__init__()
+        self._left = iter(range(frames))
+
+    def on_ws_connected(self, transport: WSTransport) -> None:
+        """Send a frame and come back for the next."""
+        number = next(self._left, None)
+        if number is not None and not transport.is_disconnected:
+            transport.send(WSMsgType.TEXT, b"%d" % number)
+            asyncio.get_running_loop().call_later(0.001, self.on_ws_connected, transport)
 
 
 @asynccontextmanager
@@ -92,6 +108,23 @@ async def test_a_frame_above_the_bound_loses_the_connection() -> None:
             await asyncio.wait_for(wire.over(), 5)
 
 
+async def test_frames_that_come_often_are_read_together_and_none_is_forgotten() -> None:
+    """A rest between reads delays a frame and never leaves it behind, whatever else pauses."""
+    taken: list[bytes] = []
+    server = await ws_create_server(lambda _: Ticker(300), "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    attempts = Counter("attempts", "of the test", registry=None)
+    dialer = Dialer(f"ws://127.0.0.1:{port}/", Budget(), attempts, asyncio.get_running_loop().time)
+    wire = await dialer.connect(taken.append, 5.0, "test")
+    await eventually_async(lambda: _reached(taken, 100), within=10)
+    wire.pause()
+    wire.resume()
+    await eventually_async(lambda: _reached(taken, 300), within=10)
+    assert taken == [b"%d" % number for number in range(300)]
+    await wire.close()
+    server.close()
+
+
 async def test_what_the_taker_raises_reaches_whoever_waits() -> None:
     """A bug in the hot path ends the connection; nothing is handed over after it."""
     taken: list[bytes] = []
@@ -105,3 +138,7 @@ async def test_what_the_taker_raises_reaches_whoever_waits() -> None:
         with pytest.raises(KeyError, match="a bug"):
             await asyncio.wait_for(wire.over(), 5)
     assert taken == [b"1"]
+
+
+async def _reached(taken: list[bytes], count: int) -> bool:
+    return len(taken) >= count

@@ -22,6 +22,11 @@ if TYPE_CHECKING:
 CLOSE_SECONDS: Final = 0.5
 #: Somewhat above what `parse` takes: a message in between is a dead letter, no lost connection.
 HARD_MESSAGE_BYTES: Final = 4 * MAX_FRAME_BYTES
+#: Frames that come more often than this are read together: to wake up for each of them costs
+#: three times what it costs to handle it, and Kafka's producer waits longer anyway.
+REST_SECONDS: Final = 0.005
+#: A read that brought more left others waiting: no time to rest.
+REST_BYTES: Final = 8 * 1024
 
 
 class Wire(WSListener):
@@ -32,7 +37,12 @@ class Wire(WSListener):
         self._take = take
         self._parts = bytearray()
         self._transport: WSTransport | None = None
-        self._over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._loop = asyncio.get_running_loop()
+        self._last_read = 0.0
+        self._bytes = 0
+        self._reading = True
+        self._paused = False
+        self._over: asyncio.Future[None] = self._loop.create_future()
 
     def send(self, message: bytes) -> None:
         """Send a text message; on a dead connection it goes nowhere."""
@@ -45,13 +55,13 @@ class Wire(WSListener):
 
     def pause(self) -> None:
         """Read no further; what was read already is still handed over."""
-        if self._transport is not None and not self._transport.is_disconnected:
-            self._transport.underlying_transport.pause_reading()
+        self._paused = True
+        self._read(on=False)
 
     def resume(self) -> None:
         """Read on after `pause`."""
-        if self._transport is not None and not self._transport.is_disconnected:
-            self._transport.underlying_transport.resume_reading()
+        self._paused = False
+        self._read(on=True)
 
     async def close(self) -> None:
         """Hand over nothing more and close, at once if the peer is gone."""
@@ -75,6 +85,7 @@ class Wire(WSListener):
         if self._over.done():
             return
         kind = frame.msg_type
+        self._bytes += frame.payload_size
         if kind == WSMsgType.TEXT and frame.fin:
             self._hand_over(frame.get_payload_as_bytes())
         elif kind == WSMsgType.CLOSE:
@@ -83,10 +94,34 @@ class Wire(WSListener):
             transport.disconnect()
         elif kind in (WSMsgType.TEXT, WSMsgType.BINARY, WSMsgType.CONTINUATION):
             self._gather(frame)
+        if frame.last_in_buffer:
+            self._rest_if_busy()
 
     def on_ws_disconnected(self, _: WSTransport) -> None:
         """Note that the connection broke."""
         self._end(ConnectionLostError("closed", "without a word"))
+
+    def _rest_if_busy(self) -> None:
+        """After a small read that came soon after the last one, let frames gather a moment."""
+        now = self._loop.time()
+        if now - self._last_read < 2 * REST_SECONDS and self._bytes < REST_BYTES:
+            self._read(on=False)
+            self._loop.call_later(REST_SECONDS, self._wake)
+        self._last_read, self._bytes = now, 0
+
+    def _wake(self) -> None:
+        if not self._paused:
+            self._read(on=True)
+
+    def _read(self, *, on: bool) -> None:
+        transport = self._transport
+        if on is self._reading or transport is None or transport.is_disconnected:
+            return
+        self._reading = on
+        if on:
+            transport.underlying_transport.resume_reading()
+        else:
+            transport.underlying_transport.pause_reading()
 
     def _gather(self, frame: WSFrame) -> None:
         """Join the parts of a message that came in several frames."""
