@@ -14,6 +14,7 @@ from elasticsearch import ApiError, Elasticsearch, TransportError
 
 from cryptostream.cli.errors import USAGE_STATUS, CliError
 from cryptostream.cli.kibana import KibanaSettings, put_dashboards
+from cryptostream.cli.patience import SetupSettings, patiently
 from cryptostream.contracts.errors import CryptostreamError
 from cryptostream.contracts.indices import index_templates
 from cryptostream.contracts.settings import ElasticsearchSettings, KafkaSettings, load_settings
@@ -62,9 +63,9 @@ def client_of(url: str) -> Elasticsearch:
     return client(ElasticsearchSettings(url=url))
 
 
-def put_templates(settings: ElasticsearchSettings) -> list[str]:
+def put_templates(settings: ElasticsearchSettings, *, replicas: int = 0) -> list[str]:
     """Put every index template and give their names; raises `CliError`."""
-    templates = index_templates()
+    templates = index_templates(replicas=replicas)
     try:
         with client(settings) as connected:
             for name, body in templates.items():
@@ -80,10 +81,15 @@ def put_templates(settings: ElasticsearchSettings) -> list[str]:
 def main(arguments: list[str]) -> int:
     """Prepare one of the servers; give the exit status."""
     try:
+        how = load_settings(SetupSettings)
         if arguments == ["topics"]:
-            done = create_topics(load_settings(KafkaSettings))
+            kafka = load_settings(KafkaSettings)
+            done = patiently(lambda: create_topics(kafka), how.wait_seconds)
         elif arguments == ["templates"]:
-            done = put_templates(load_settings(ElasticsearchSettings))
+            search = load_settings(ElasticsearchSettings)
+            done = patiently(
+                lambda: put_templates(search, replicas=how.index_replicas), how.wait_seconds
+            )
         elif arguments == ["kibana"]:
             done = put_dashboards(load_settings(KibanaSettings))
         else:
