@@ -37,10 +37,11 @@ PURE = {
     ),
     "stream": (
         (
-            "{averages,bars,book,breaker,buckets,candlesticks,clock,dedup,documents,engine,indicators,"
-            "records,rolling,snapshot,spread,wal}.py"
+            "{averages,bars,baselines,book,breaker,buckets,candle_rules,candlesticks,clock,"
+            "dedup,desk,documents,engine,findings,history/replay,history/request,indicators,"
+            "pulse,records,rolling,rules,settled,snapshot,spread,wal,watch,words}.py"
         ),
-        {"msgspec", "orjson"},
+        {"msgspec", "orjson", "pydantic"},
     ),
     "models": (
         "{dataset,evaluation,folds,intervals,labels,leaks,learners,scores,study}.py",
