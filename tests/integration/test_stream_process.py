@@ -5,6 +5,8 @@ from __future__ import annotations
 import random
 import signal
 from collections import defaultdict
+from itertools import pairwise
+from math import log, sqrt
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -16,7 +18,8 @@ from support.eventually import eventually
 from support.stream import StreamProcess
 
 from cryptostream.contracts.features import initial_state, step
-from cryptostream.contracts.messages import DeadLetter, Gap, decode, encode
+from cryptostream.contracts.mappings import INDICATORS
+from cryptostream.contracts.messages import INTERVAL_MS, DeadLetter, Gap, decode, encode
 from cryptostream.contracts.topics import DEAD_LETTERS, GAPS
 from cryptostream.contracts.trade import Trade
 
@@ -26,6 +29,8 @@ if TYPE_CHECKING:
 
 START = 1_795_000_000_000 - 1_795_000_000_000 % 60_000
 SEED = 20261122
+#: The default of `STREAM_LATENESS_SECONDS`.
+LATENESS_MS = 2_000
 
 
 @pytest.fixture
@@ -97,7 +102,7 @@ def expected_candles(trades: Sequence[Trade]) -> dict[str, dict[str, float]]:
     """Compute candles the plain way, from trades in order."""
     groups: dict[str, list[Trade]] = defaultdict(list)
     for trade in trades:
-        for name, length in (("1s", 1_000), ("1m", 60_000)):
+        for name, length in INTERVAL_MS.items():
             start = trade.trade_time // length * length
             groups[f"{trade.exchange}:spot:{trade.symbol}:{name}:{start}"].append(trade)
     return {identity: _candle(group) for identity, group in groups.items()}
@@ -119,7 +124,31 @@ def _candle(group: Sequence[Trade]) -> dict[str, float]:
         "trades": len(group),
         "buy_volume": sum(bought),
         "sell_volume": sum(sizes) - sum(bought),
+        "ofi": 2 * sum(bought) / sum(sizes) - 1,
+        "volatility": sqrt(sum(log(b / a) ** 2 for a, b in pairwise(prices))),
     }
+
+
+def check_candles(client: Elasticsearch, trades: Sequence[Trade]) -> None:
+    """Wait until every candle of all five intervals says what its trades say."""
+    exchange, expected = trades[0].exchange, expected_candles(trades)
+
+    def wrong() -> dict[str, Any]:
+        found = documents(client, "candles", exchange)
+        assert found.keys() <= expected.keys()
+        return {
+            identity: found.get(identity)
+            for identity, values in expected.items()
+            if {name: found.get(identity, {}).get(name) for name in values}
+            != pytest.approx(values, rel=1e-9, abs=1e-12)
+        }
+
+    eventually(lambda: not wrong(), within=60, poll=0.5)
+    newest = max(trade.trade_time for trade in trades) - LATENESS_MS
+    for identity, candle in documents(client, "candles", exchange).items():
+        ended = candle["start"] + INTERVAL_MS[candle["interval"]] <= newest
+        assert (candle["final"], candle["late"]) == (ended, 0), identity
+        assert candle["warm"] is False or len(candle["indicators"]) == len(INDICATORS)
 
 
 def expected_features(trades: Sequence[Trade]) -> dict[str, list[float]]:
@@ -140,7 +169,7 @@ def expected_features(trades: Sequence[Trade]) -> dict[str, list[float]]:
 def test_every_trade_is_one_document_and_every_candle_is_true(
     stream: StreamProcess, client: Elasticsearch
 ) -> None:
-    """Repeated trades count once: in documents, in features and in the candles of 1 s and 1 m."""
+    """Repeated trades count once: in documents, in features and in all candles."""
     trades = make_trades(stream.exchange, 2_000)
     stream.produce([trade for trade in trades for _ in range(1 + (trade.seq % 5 == 0))])
     eventually(stream.drained, within=120, poll=0.5)
@@ -151,19 +180,15 @@ def test_every_trade_is_one_document_and_every_candle_is_true(
         "predictor_unavailable",
         "circuit_open",
     }
-    expected = expected_candles(trades)
-    eventually(
-        lambda: documents(client, "candles", stream.exchange).keys() == expected.keys(), within=60
-    )
-    for identity, candle in documents(client, "candles", stream.exchange).items():
-        values = {name: candle[name] for name in expected[identity]}
-        assert values == pytest.approx(expected[identity], rel=1e-9), identity
+    check_candles(client, trades)
+    rolling = documents(client, "rolling", stream.exchange).values()
+    assert {one["window"] for one in rolling} == {"5m", "1h", "24h"}
 
 
 def test_a_killed_stream_loses_and_doubles_nothing(
     stream: StreamProcess, client: Elasticsearch
 ) -> None:
-    """After kill -9 at a random moment the documents are complete, and so are their features."""
+    """After kill -9 at a random moment documents are complete, their features and candles too."""
     trades = make_trades(stream.exchange, 3_000)
     stream.produce(trades[:1_000])
     eventually(lambda: stream.lag() < 1_000, within=120, poll=0.05)
@@ -175,6 +200,38 @@ def test_a_killed_stream_loses_and_doubles_nothing(
     found = documents(client, "trades", stream.exchange)
     assert found.keys() == ids(trades)
     assert {i: d["features"] for i, d in found.items()} == expected_features(trades)
+    check_candles(client, trades)
+
+
+def test_a_late_trade_corrects_its_candles(stream: StreamProcess, client: Elasticsearch) -> None:
+    """A trade for a final candle is a document, and its candle counts it and says so."""
+    trades = make_trades(stream.exchange, 200)
+    stream.produce(trades)
+    eventually(stream.drained, within=120, poll=0.5)
+    first = next(trade for trade in trades if trade.symbol == trades[-1].symbol)
+    late = msgspec.structs.replace(first, trade_id="late", price="9999", seq=first.seq)
+    stream.produce([late])
+    start = late.trade_time // 60_000 * 60_000
+    identity = f"{stream.exchange}:spot:{late.symbol}:1m:{start}"
+
+    def corrected() -> bool:
+        candle = documents(client, "candles", stream.exchange)[identity]
+        return bool(candle["high"] == 9999.0 and candle["late"] == 1 and candle["final"])
+
+    eventually(corrected, within=60)
+    assert documents(client, "trades", stream.exchange).keys() == ids([*trades, late])
+
+
+def test_a_checkpoint_of_another_shape_is_refused(
+    kafka_bootstrap: str, elasticsearch_url: str, tmp_path: Path
+) -> None:
+    """The process ends with status 2 and one line that names the setting and the remedy."""
+    process = StreamProcess(kafka_bootstrap, elasticsearch_url, tmp_path)
+    (tmp_path / "checkpoint" / "v1").mkdir(parents=True)
+    with pytest.raises(AssertionError, match=r"STREAM_CHECKPOINT.*name an empty folder"):
+        process.start()
+    assert process.process is not None
+    assert process.process.wait(30) == 2
 
 
 def test_unusable_records_become_dead_letters(stream: StreamProcess, client: Elasticsearch) -> None:

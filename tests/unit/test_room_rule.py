@@ -37,7 +37,7 @@ PURE = {
     ),
     "stream": (
         (
-            "{averages,bars,baselines,book,breaker,buckets,candle_rules,candlesticks,clock,"
+            "{averages,bars,baselines,breaker,buckets,candle_rules,candlesticks,clock,"
             "dedup,desk,documents,engine,findings,history/replay,history/request,indicators,"
             "pulse,records,rolling,rules,settled,snapshot,spread,wal,watch,words}.py"
         ),

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
+import msgspec
 from support.trades import a_record
 
 from cryptostream.contracts.features import FEATURE_COUNT, FEATURES_HASH
 from cryptostream.contracts.indices import index_templates
-from cryptostream.stream.documents import candle_action, trade_action
+from cryptostream.contracts.messages import Candle
+from cryptostream.stream.documents import candle_action, rolling_action, trade_action
+from cryptostream.stream.engine import CandleUpdate
 from cryptostream.stream.predictor import BLOCK_TRADE, Prediction
+from cryptostream.stream.rolling import Rolling
 
-CANDLE: dict[str, Any] = {
-    "exchange": "bybit", "category": "spot", "symbol": "BTCUSDT", "interval": "1m",
-    "start": 1_795_392_000_000, "open": 1.0, "high": 4.0, "low": 0.5, "close": 2.0,
-    "volume": 10.0, "turnover": 25.0, "trades": 3, "buy_volume": 4.0, "sell_volume": 6.0,
-}  # fmt: skip
+CANDLE = Candle(
+    exchange="bybit", category="spot", symbol="BTCUSDT", interval="1m", start=1_795_392_000_000,
+    open=1.0, high=4.0, low=0.5, close=2.0, volume=10.0, turnover=25.0, vwap=2.5, trades=3,
+    buy_volume=4.0, sell_volume=6.0, ofi=-0.2, volatility=0.1, final=True, late=1,
+)  # fmt: skip
+CANDLE_PLACE = {"_index": "crypto-candles-2026.11.23", "_id": "bybit:spot:BTCUSDT:1m:1795392000000"}
 
 
 def _known(kind: str) -> set[str]:
@@ -53,14 +57,30 @@ def test_a_block_trade_has_a_reason_and_no_features() -> None:
 
 
 def test_a_candle_overwrites_its_earlier_state() -> None:
-    """A candle is indexed whole under its interval and start, with VWAP = turnover / volume."""
-    action = candle_action(CANDLE)
-    assert json.loads(action.header) == {
-        "index": {
-            "_index": "crypto-candles-2026.11.23",
-            "_id": "bybit:spot:BTCUSDT:1m:1795392000000",
-        }
-    }
+    """A candle is indexed whole under its interval and start, with its indicators."""
+    action = candle_action(CandleUpdate(CANDLE, {"rsi_14": 50.0}, warm=False))
+    assert json.loads(action.header) == {"index": CANDLE_PLACE}
     body = json.loads(action.body)
-    assert body["vwap"] == 2.5
+    assert body == {
+        **msgspec.to_builtins(CANDLE), "indicators": {"rsi_14": 50.0}, "warm": False
+    }  # fmt: skip
     assert set(body) <= _known("candles")
+
+
+def test_a_corrected_candle_keeps_its_indicators() -> None:
+    """A correction writes the candle's own fields, and makes the document if it is not there."""
+    action = candle_action(CandleUpdate(CANDLE, None, warm=False))
+    assert json.loads(action.header) == {"update": {**CANDLE_PLACE, "retry_on_conflict": 3}}
+    assert json.loads(action.body) == {"doc": msgspec.to_builtins(CANDLE), "doc_as_upsert": True}
+
+
+def test_rolling_statistics_have_one_document_a_window_and_time() -> None:
+    """Every field that the statistics give is declared; the id tells instrument, window, time."""
+    rolling = Rolling()
+    rolling.add(1_795_392_000_000, 10.0, 1.0, 1)
+    about = {"exchange": "bybit", "category": "spot", "symbol": "A", "reference": "BTCUSDT"}
+    for row in rolling.statistics(1_795_392_000_500, rolling):
+        action = rolling_action({**about, **row})
+        place = json.loads(action.header)["index"]
+        assert place["_id"] == f"bybit:spot:A:{row['window']}:1795392000500"
+        assert set(json.loads(action.body)) <= _known("rolling")

@@ -1,6 +1,7 @@
-"""The stream: Kafka trades -> deduplicated, featured and predicted documents, and candles.
+"""The stream: Kafka trades -> documents with features and predictions, candles, alerts.
 
-Imports run one way: `records`, `book`, `documents`, `breaker` and, for Spark's planner alone,
-`schema`, `transforms` (no I/O) <- `bulk`, `predictor`, `journal`, `dead_letters` (I/O) <- `trades`,
-`candles` (queries) <- `job` <- `__main__` (wiring).
+Imports run one way: `bars`, `candlesticks`, `clock`, `indicators`, `rolling`, `rules`, `watch`,
+`dedup`, `records`, `documents` <- `engine` <- `snapshot`, `wal` (all without I/O) <- `bulk`,
+`predictor`, `journal`, `dead_letters`, `alerts` (I/O) <- `trades`, `messages` (queries) <- `job` <-
+`__main__` (wiring).
 """

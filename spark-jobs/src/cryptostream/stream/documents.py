@@ -16,7 +16,7 @@ from cryptostream.contracts.trade import check_time
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from cryptostream.stream.book import Features
+    from cryptostream.stream.engine import CandleUpdate, Features
     from cryptostream.stream.predictor import Prediction
     from cryptostream.stream.records import Record
 
@@ -25,12 +25,10 @@ _COPIED: Final = (
     "trade_time", "exchange_time", "ingest_time",
     "seq", "block_trade", "rpi", "origin", "shard", "v",
 )  # fmt: skip
-_CANDLE: Final = (
-    "exchange", "category", "symbol", "interval", "start", "open", "high", "low", "close",
-    "volume", "turnover", "trades", "buy_volume", "sell_volume",
-)  # fmt: skip
 #: Elasticsearch refuses a whole bulk for one longer id.
 MAX_ID_BYTES: Final = 512
+#: An update reads what it changes; another write in between makes Elasticsearch begin again.
+UPDATE_TRIES: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +42,11 @@ class Action:
     def size(self) -> int:
         """Bytes it adds to a bulk request."""
         return len(self.header) + len(self.body)
+
+    @property
+    def is_create(self) -> bool:
+        """Whether it writes a trade: those alone are created and never overwritten."""
+        return self.header.startswith(b'{"create"')
 
 
 def trade_action(
@@ -62,15 +65,26 @@ def trade_action(
     return _action("create", index_name("trades", trade.trade_time), record.identity, document)
 
 
-def candle_action(row: Mapping[str, Any]) -> Action:
-    """Write a candle's document whole, over its earlier state. `start` is epoch milliseconds."""
-    document = {name: row[name] for name in _CANDLE}
-    document["vwap"] = row["turnover"] / row["volume"]
-    document["v"] = 1
-    identity = candle_id(
-        row["exchange"], row["category"], row["symbol"], row["interval"], row["start"]
-    )
-    return _action("index", index_name("candles", row["start"]), identity, document)
+def candle_action(update: CandleUpdate) -> Action:
+    """Write a candle's document whole over its earlier state, indicators included.
+
+    Of a final candle that a late trade corrected only the candle's own fields are written.
+    """
+    one = update.candle
+    identity = candle_id(one.exchange, one.category, one.symbol, one.interval, one.start)
+    place = {"_index": index_name("candles", one.start), "_id": identity}
+    fields = encode(one)
+    if update.indicators is None:
+        header = orjson.dumps({"update": place | {"retry_on_conflict": UPDATE_TRIES}}) + b"\n"
+        return Action(header, b'{"doc":%b,"doc_as_upsert":true}\n' % fields)
+    extra = orjson.dumps({"indicators": update.indicators, "warm": update.warm})
+    return Action(orjson.dumps({"index": place}) + b"\n", b"%b,%b\n" % (fields[:-1], extra[1:]))
+
+
+def rolling_action(row: Mapping[str, Any]) -> Action:
+    """Write the statistics of one window: fields as in the `rolling` mapping."""
+    parts = (row["exchange"], row["category"], row["symbol"], row["window"], str(row["time"]))
+    return _action("index", index_name("rolling", row["time"]), ":".join(parts), dict(row))
 
 
 def gap_action(gap: Gap) -> Action:

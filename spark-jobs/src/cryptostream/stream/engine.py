@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 from itertools import groupby
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from zlib import crc32
 
 from cryptostream.contracts.features import State, initial_state, is_warm, step
 from cryptostream.contracts.messages import INTERVAL_MS, Candle, Interval
@@ -17,16 +18,24 @@ from cryptostream.stream.bars import Fill
 from cryptostream.stream.candlesticks import SECOND, Candles, Instrument, Late
 from cryptostream.stream.clock import Clock
 from cryptostream.stream.indicators import Indicators
+from cryptostream.stream.rolling import Rolling
+from cryptostream.stream.watch import Watch
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
+    from cryptostream.contracts.messages import Alert
     from cryptostream.stream.records import Record
+    from cryptostream.stream.rules import Rules
 
 BUY: Final = "buy"
 #: Candles longer than a minute change less in a second than anyone sees.
 _SLOWER: Final[frozenset[Interval]] = frozenset({"5m", "15m", "1h"})
 SLOWER_FACTOR: Final = 5
+#: How often a symbol's rolling statistics are given, in event time.
+ROLLING_MS: Final = 60_000
+#: The symbol of the same exchange and category that returns are correlated with.
+REFERENCE: Final = "BTCUSDT"
 #: A vector of `contracts.features` and whether it is warm; None for a block trade.
 Features = tuple[list[float], bool] | None
 
@@ -50,6 +59,8 @@ class Step:
     """What a step gives."""
 
     candles: list[CandleUpdate] = field(default_factory=list)
+    rolling: list[dict[str, Any]] = field(default_factory=list)
+    alerts: list[Alert] = field(default_factory=list)
     late: Counter[Late] = field(default_factory=Counter)
 
 
@@ -62,6 +73,9 @@ class Symbol:
     features: State
     candles: Candles
     indicators: dict[Interval, Indicators]
+    rolling: Rolling
+    #: Event time from which on the rolling statistics are given next, epoch milliseconds.
+    rolling_due: int = 0
 
 
 class Engine:
@@ -71,10 +85,13 @@ class Engine:
     then `advance` with the same records.
     """
 
-    def __init__(self, *, lateness_ms: int, update_ms: int, forgetful: bool = False) -> None:
+    def __init__(
+        self, rules: Rules, *, lateness_ms: int, update_ms: int, forgetful: bool = False
+    ) -> None:
         """Begin empty.
 
         Args:
+            rules: what alerts are raised for.
             lateness_ms: how long after its end a candle waits for trades, in event time.
             update_ms: open candles of 1s and 1m are given at most this often, in Kafka's time;
                 longer ones `SLOWER_FACTOR` times as seldom.
@@ -90,6 +107,8 @@ class Engine:
         self.now_ms = 0
         self.clocks: dict[tuple[str, str], Clock] = {}
         self.symbols: dict[Instrument, Symbol] = {}
+        self.rules = rules
+        self.watch = Watch(rules)
         self._pending: dict[Instrument, Symbol] = {}
 
     def features(self, records: Iterable[Record]) -> list[Features]:
@@ -104,15 +123,20 @@ class Engine:
             ]
         return vectors
 
-    def advance(self, records: Iterable[Record], now_ms: int) -> Step:
-        """Take the same trades into everything else; `now_ms` is the newest Kafka time."""
+    def advance(self, records: Sequence[Record], p_up: Sequence[float | None], now_ms: int) -> Step:
+        """Take the same trades into everything else.
+
+        Args:
+            records: trades in order.
+            p_up: the prediction of each, None where there is none.
+            now_ms: the newest Kafka time of the batch.
+        """
         self.now_ms = now_ms = max(self.now_ms, now_ms)
         found = Step()
+        for record, score in zip(records, p_up, strict=True):
+            self.watch.trade(record, score)
         corrected = self._take(records, found)
-        for clock in self.clocks.values():
-            if self._forgetful and clock.partitions and not clock.watermark:
-                clock.begin_late()
-            clock.advance(self._lateness_ms)
+        self._advance_clocks()
         for symbol in self.symbols.values():
             for final in symbol.candles.close(symbol.clock.watermark):
                 self._give(symbol, final, found)
@@ -124,7 +148,33 @@ class Engine:
             for change in symbol.candles.open_changes(now_ms, self._update_ms):
                 self._give(symbol, change, found)
         self._pending = {key: one for key, one in self._pending.items() if one.candles.is_pending}
+        found.rolling = [row for one in self.symbols.values() for row in self._statistics(one)]
+        found.alerts = self.watch.due(now_ms)
         return found
+
+    def _advance_clocks(self) -> None:
+        for clock in self.clocks.values():
+            if self._forgetful and clock.partitions and not clock.watermark:
+                clock.begin_late()
+            clock.advance(self._lateness_ms)
+
+    def _statistics(self, symbol: Symbol) -> list[dict[str, Any]]:
+        """Give the symbol's rolling documents, if they are due.
+
+        Symbols have their turns spread over the minute, so that no batch has to give them all.
+        """
+        now_ms = symbol.clock.newest
+        if now_ms < symbol.rolling_due or not symbol.clock.watermark:
+            return []
+        phase = crc32(":".join(symbol.key).encode()) % ROLLING_MS
+        symbol.rolling_due = now_ms - (now_ms - phase) % ROLLING_MS + ROLLING_MS
+        exchange, category, name = symbol.key
+        reference = self.symbols.get((exchange, category, REFERENCE))
+        about = {"exchange": exchange, "category": category, "symbol": name}
+        if reference is not None:
+            about["reference"] = REFERENCE
+        other = None if reference is None else reference.rolling
+        return [about | row for row in symbol.rolling.statistics(now_ms, other)]
 
     def _take(self, records: Iterable[Record], found: Step) -> list[Symbol]:
         """Fold trades into their seconds; give the symbols that had late ones."""
@@ -136,6 +186,9 @@ class Engine:
             last = group[-1]
             symbol.clock.see(last.partition, fills[0].time, fills[-1].time, last.kafka_time)
             self._pending[symbol.key] = symbol
+            rolling = symbol.rolling
+            for time_ms, _, price, size, bought in fills:
+                rolling.add(time_ms, price, size, 1 if bought else -1)
             late = [outcome for one in fills if (outcome := symbol.candles.add(one)) is not None]
             if late:
                 corrected.append(symbol)
@@ -161,13 +214,10 @@ class Engine:
 
     def _by_symbol(self, records: Iterable[Record]) -> Iterator[tuple[Symbol, list[Record]]]:
         for key, group in groupby(records, key=_instrument):
-            yield self.symbols.get(key) or self._begin(key), list(group)
-
-    def _begin(self, key: Instrument) -> Symbol:
-        clock = self.clocks.setdefault(key[:2], Clock())
-        indicators = {name: Indicators() for name in INTERVAL_MS}
-        found = self.symbols[key] = Symbol(key, clock, initial_state(), Candles(key), indicators)
-        return found
+            symbol = self.symbols.get(key)
+            if symbol is None:
+                symbol = self.symbols[key] = new_symbol(key, self.clocks)
+            yield symbol, list(group)
 
     def _give(self, symbol: Symbol, candle: Candle, found: Step) -> None:
         """Give a candle with its indicators, which a final one moves on.
@@ -183,7 +233,15 @@ class Engine:
         values, warm = indicators.values(candle)
         if candle.final:
             indicators.update(candle)
+            self.watch.candle(candle, values)
         found.candles.append(CandleUpdate(candle, values, warm))
+
+
+def new_symbol(key: Instrument, clocks: dict[tuple[str, str], Clock]) -> Symbol:
+    """Begin a symbol; the clock it shares with its exchange's others is made if it is the first."""
+    clock = clocks.setdefault(key[:2], Clock())
+    indicators = {name: Indicators() for name in INTERVAL_MS}
+    return Symbol(key, clock, initial_state(), Candles(key), indicators, Rolling())
 
 
 def _instrument(record: Record) -> Instrument:

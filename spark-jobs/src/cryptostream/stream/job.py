@@ -1,6 +1,6 @@
 """The job: its queries, started, watched and stopped together.
 
-Two read the trades topics, one the topics of gaps, alerts and dead letters.
+One reads the trades topics, the other the topics of gaps, alerts and dead letters.
 """
 
 from __future__ import annotations
@@ -14,9 +14,10 @@ from pyspark.sql import functions as F  # noqa: N812
 
 from cryptostream.contracts.errors import CryptostreamError
 from cryptostream.contracts.indices import index_templates
+from cryptostream.stream.alerts import AlertSink
 from cryptostream.stream.bulk import BulkWriter
-from cryptostream.stream.candles import CandlesQuery
 from cryptostream.stream.dead_letters import DeadLetters
+from cryptostream.stream.engine import Engine
 from cryptostream.stream.journal import Journal
 from cryptostream.stream.messages import (
     MAX_MESSAGES,
@@ -27,11 +28,10 @@ from cryptostream.stream.messages import (
 from cryptostream.stream.predictor import Predictor
 from cryptostream.stream.progress import OffsetCommitter, Progress
 from cryptostream.stream.records import COLUMNS
-from cryptostream.stream.schema import read_trades
+from cryptostream.stream.rules import load_rules
 from cryptostream.stream.session import build_session, without_codegen
-from cryptostream.stream.settings import CHECKPOINT_VERSION
+from cryptostream.stream.shape import SHAPE, claim
 from cryptostream.stream.trades import TradesQuery
-from cryptostream.stream.transforms import candles
 
 if TYPE_CHECKING:
     from threading import Event
@@ -46,7 +46,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 TRADES: Final = "trades"
-CANDLES: Final = "candles"
 MESSAGES: Final = "messages"
 #: Nobody waits for them at the page, and an idle look costs next to nothing this seldom.
 MESSAGES_TRIGGER: Final = "5 seconds"
@@ -100,7 +99,10 @@ class Job:
         self._settings = settings
         self._kafka = kafka
         self._elasticsearch = elasticsearch
-        self._checkpoint = settings.checkpoint / CHECKPOINT_VERSION
+        # Before the JVM, so that settings that can't be used are told at once.
+        self._rules = load_rules(settings.rules)
+        claim(settings.checkpoint)
+        self._checkpoint = settings.checkpoint / SHAPE.version
         self._spark = build_session(settings)
 
     def run(self, *, stop: Event, ready: Event) -> int:
@@ -115,10 +117,12 @@ class Job:
         committer = OffsetCommitter(self._kafka.bootstrap_servers, self._settings.consumer_group)
         progress = Progress(committer, lag_query=TRADES)
         warm_up(self._spark)
-        queries = [self._start_trades(), self._start_candles(), self._start_messages()]
+        trades = self._trades_query()
+        queries = [self._start_trades(trades), self._start_messages()]
         ready.set()
         while not stop.wait(LOOK_SECONDS):
             progress.look(queries)
+            trades.settle_waiting()
             failed = next((query for query in queries if not query.isActive), None)
             if failed is not None:
                 why = str(failed.exception())[:2000]
@@ -130,43 +134,37 @@ class Job:
         self._spark.stop()
         return 0
 
-    def _start_trades(self) -> StreamingQuery:
-        query = TradesQuery(
+    def _trades_query(self) -> TradesQuery:
+        settings = self._settings
+        return TradesQuery(
             writer=BulkWriter(connect(self._elasticsearch)),
             predictor=Predictor(
-                self._settings.predictor_url,
-                timeout_seconds=self._settings.predictor_timeout_seconds,
+                settings.predictor_url, timeout_seconds=settings.predictor_timeout_seconds
             ),
             dead_letters=DeadLetters(self._kafka.bootstrap_servers),
+            alerts=AlertSink(self._kafka.bootstrap_servers),
             journal=Journal(
-                self._checkpoint / "journal", horizon_ms=self._settings.dedup_horizon_seconds * 1000
+                self._checkpoint / "journal",
+                horizon_ms=settings.dedup_horizon_seconds * 1000,
+                new_engine=self._new_engine,
             ),
         )
+
+    def _new_engine(self, forgetful: bool) -> Engine:  # noqa: FBT001 - the journal's one question
+        return Engine(
+            self._rules,
+            lateness_ms=round(self._settings.lateness_seconds * 1000),
+            update_ms=round(self._settings.candle_update_seconds * 1000),
+            forgetful=forgetful,
+        )
+
+    def _start_trades(self, query: TradesQuery) -> StreamingQuery:
         self._pool(TRADES)
         return (
             self._records(without_codegen(self._spark))
             .select(*COLUMNS)
             .writeStream.queryName(TRADES)
             .option("checkpointLocation", str(self._checkpoint / TRADES))
-            .foreachBatch(query.process)
-            .start()
-        )
-
-    def _start_candles(self) -> StreamingQuery:
-        query = CandlesQuery(
-            writer=BulkWriter(connect(self._elasticsearch)),
-            dead_letters=DeadLetters(self._kafka.bootstrap_servers),
-        )
-        aggregated = candles(
-            read_trades(self._records(self._spark)),
-            watermark_seconds=self._settings.watermark_seconds,
-        )
-        self._pool(CANDLES)
-        return (
-            aggregated.writeStream.queryName(CANDLES)
-            .outputMode("update")
-            .option("checkpointLocation", str(self._checkpoint / CANDLES))
-            .trigger(processingTime=f"{self._settings.candle_trigger_seconds} seconds")
             .foreachBatch(query.process)
             .start()
         )
@@ -212,11 +210,8 @@ class Job:
 
 
 def warm_up(spark: SparkSession) -> None:
-    """Parse a record and fetch it once, so that the first trades don't wait for cold code."""
-    record = spark.range(1).select(
-        F.lit("{}").cast("binary").alias("value"), F.col("id").alias("offset")
-    )
-    read_trades(record).toArrow()
+    """Fetch a row once, so that the first trades don't wait for cold code."""
+    spark.range(1).select(F.lit("{}").cast("binary").alias("value"), "id").toArrow()
 
 
 def stop_gracefully(query: StreamingQuery, *, within: float) -> None:

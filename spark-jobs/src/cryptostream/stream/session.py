@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from cryptostream.stream.settings import StreamSettings
 
 APP_NAME: Final = "cryptostream"
-_ROCKSDB: Final = "org.apache.spark.sql.execution.streaming.state.RocksDBStateStoreProvider"
-_STATE: Final = "spark.sql.streaming.stateStore"
 #: The default manager runs a `readlink` process for each rename, some forty a second.
 _FILE_MANAGER: Final = (
     "org.apache.spark.sql.execution.streaming.checkpointing.FileSystemBasedCheckpointFileManager"
@@ -72,17 +70,10 @@ def _options(settings: StreamSettings) -> dict[str, str]:
         "spark.sql.session.timeZone": "UTC",
         # Exchanges use names that differ in case only: Bybit has both `s` and `S`.
         "spark.sql.caseSensitive": "true",
-        "spark.sql.shuffle.partitions": str(settings.shuffle_partitions),
         # Adaptive planning can't help fixed small batches and costs each of them.
         "spark.sql.adaptive.enabled": "false",
         "spark.sql.codegen.cache.maxEntries": "200",
         "spark.sql.streaming.checkpointFileManagerClass": _FILE_MANAGER,
-        f"{_STATE}.providerClass": _ROCKSDB,
-        f"{_STATE}.rocksdb.changelogCheckpointing.enabled": "true",
-        f"{_STATE}.rocksdb.boundedMemoryUsage": "true",
-        f"{_STATE}.rocksdb.maxMemoryUsageMB": "128",
         "spark.sql.streaming.minBatchesToRetain": "10",
         "spark.sql.streaming.numRecentProgressUpdates": "20",
-        # A batch without data only moves a watermark; data would have to wait for it.
-        "spark.sql.streaming.noDataMicroBatches.enabled": "false",
     }

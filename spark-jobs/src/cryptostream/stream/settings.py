@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Final
 
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
 from cryptostream.contracts.settings import ServiceSettings
 from cryptostream.contracts.topics import TRADES_PATTERN
-
-#: Written into the checkpoint's path: a query of another shape never meets an old checkpoint.
-CHECKPOINT_VERSION: Final = "v1"
+from cryptostream.stream.rules import SHIPPED
 
 
 class StreamSettings(ServiceSettings):
@@ -32,15 +29,14 @@ class StreamSettings(ServiceSettings):
     max_offsets_per_trigger: int = Field(default=50_000, ge=100)
     #: Each task costs a batch a fixed 10-30 ms; more than one pays at high rates only.
     read_tasks: int = Field(default=1, ge=1, le=64)
-    #: Frozen into the checkpoint: each partition costs every stateful batch a fixed 30-100 ms.
-    shuffle_partitions: int = Field(default=1, ge=1, le=64)
     #: Within it a repeated trade leaves features alone; its document has one id for ever.
     dedup_horizon_seconds: int = Field(default=300, ge=10)
-    #: Counted from a candle's start, so the longest interval plus what may come late. Spark scans
-    #: this much of its deduplication state in every batch.
-    watermark_seconds: int = Field(default=90, ge=60)
-    #: On two cores a shorter one takes from the trades what it gives to the candles.
-    candle_trigger_seconds: float = Field(default=5.0, ge=0)
+    #: A candle is final so long after its end, by the newest trade; two ingest pods differ by less.
+    lateness_seconds: float = Field(default=2.0, ge=0, le=60)
+    #: An open candle of 1s or 1m is rewritten at most so often; longer ones 5 times as seldom.
+    candle_update_seconds: float = Field(default=1.0, ge=0, le=60)
+    #: The alert rules, a TOML file; the package's own if it is not set.
+    rules: Path = SHIPPED
     heap_megabytes: int = Field(default=896, ge=512)
     cores: int = Field(default=2, ge=1)
     consumer_group: str = "cryptostream-stream"

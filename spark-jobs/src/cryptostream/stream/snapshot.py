@@ -13,13 +13,15 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from cryptostream.contracts.errors import ContractError
-from cryptostream.contracts.features import FEATURES_HASH, STATE_SIZE, State, initial_state
+from cryptostream.contracts.features import FEATURES_HASH, STATE_SIZE, State
 from cryptostream.contracts.mappings import INDICATORS
 from cryptostream.contracts.messages import INTERVAL_MS, Interval
 from cryptostream.stream.candlesticks import KEPT, Candles, CandlesState
 from cryptostream.stream.clock import Clock
-from cryptostream.stream.engine import Engine, Symbol
+from cryptostream.stream.engine import Engine, new_symbol
 from cryptostream.stream.indicators import Indicators
+from cryptostream.stream.rolling import WINDOWS, Rolling
+from cryptostream.stream.watch import STATE_VERSION, Watch
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -40,12 +42,16 @@ VERSIONS: Final = {
     "features": _version(FEATURES_HASH, STATE_SIZE),
     CANDLES: _version(INTERVAL_MS, KEPT, CandlesState.__struct_fields__),
     "indicators": _version(INDICATORS, list(INTERVAL_MS)),
+    "rolling": _version(WINDOWS),
+    "rules": _version(STATE_VERSION),
 }
 _Key = str
 _TYPES: Final[Mapping[str, Any]] = {
     "features": dict[_Key, State],
     CANDLES: tuple[int, dict[_Key, Clock], dict[_Key, CandlesState]],
     "indicators": dict[_Key, dict[Interval, dict[str, Any]]],
+    "rolling": dict[_Key, tuple[int, dict[str, Any]]],
+    "rules": dict[str, Any],
 }
 
 
@@ -71,6 +77,8 @@ def dump(engine: Engine) -> bytes:
             key: {name: single.state() for name, single in one.indicators.items()}
             for key, one in symbols.items()
         },
+        "rolling": {key: (one.rolling_due, one.rolling.state()) for key, one in symbols.items()},
+        "rules": engine.watch.state(),
     }
     raw = {name: msgspec.Raw(_ENCODER.encode(part)) for name, part in parts.items()}
     return _ENCODER.encode(Snapshot(VERSIONS, raw))
@@ -80,7 +88,7 @@ def load(raw: bytes, engine: Engine) -> dict[str, str]:
     """Bring an empty engine to where the snapshot was taken.
 
     Gives the parts that could not be used, each with why; without its candles' part the engine
-    is empty as before. Raises `ContractError` if it is no snapshot.
+    stays empty. Raises `ContractError` if it is no snapshot.
     """
     try:
         snapshot = _DECODER.decode(raw)
@@ -90,9 +98,9 @@ def load(raw: bytes, engine: Engine) -> dict[str, str]:
     cold: dict[str, str] = {}
     for name, version in VERSIONS.items():
         try:
-            parts[name] = _part(snapshot, name, version)
-        except (ValueError, RecursionError) as error:
-            cold[name] = str(error)[:200]
+            parts[name] = _build(name, _part(snapshot, name, version), engine)
+        except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+            cold[name] = f"{type(error).__name__}: {error}"[:200]
     _fill(engine, parts)
     return cold
 
@@ -103,22 +111,37 @@ def _part(snapshot: Snapshot, name: str, version: str) -> Any:
     return msgspec.msgpack.decode(snapshot.parts.get(name, b""), type=_TYPES[name])
 
 
+def _build(name: str, state: Any, engine: Engine) -> Any:
+    """Make of a part's state what the engine holds."""
+    match name:
+        case "indicators":
+            return {
+                key: {name: Indicators(kept.get(name)) for name in INTERVAL_MS}
+                for key, kept in state.items()
+            }
+        case "rolling":
+            return {key: (Rolling(kept), due) for key, (due, kept) in state.items()}
+        case "rules":
+            return Watch(engine.rules, state)
+        case _:
+            return state
+
+
 def _fill(engine: Engine, parts: Mapping[str, Any]) -> None:
-    engine.now_ms, clocks, candles = parts.get(CANDLES, (0, {}, {}))
-    features = parts.get("features", {})
-    indicators = parts.get("indicators", {})
+    if CANDLES not in parts:
+        return
+    engine.now_ms, clocks, candles = parts[CANDLES]
     engine.clocks.update({_pair(key): clock for key, clock in clocks.items()})
-    for joined in {**candles, **features, **indicators}:
-        key = _split(joined)
-        engine.add_symbol(
-            Symbol(
-                key,
-                engine.clocks.setdefault(key[:2], Clock()),
-                features.get(joined) or initial_state(),
-                Candles(key, candles.get(joined)),
-                {name: Indicators(indicators.get(joined, {}).get(name)) for name in INTERVAL_MS},
-            )
-        )
+    engine.watch = parts.get("rules", engine.watch)
+    features, indicators = parts.get("features", {}), parts.get("indicators", {})
+    rolling = parts.get("rolling", {})
+    for joined, kept in candles.items():
+        symbol = new_symbol(_split(joined), engine.clocks)
+        symbol.candles = Candles(symbol.key, kept)
+        symbol.features = features.get(joined, symbol.features)
+        symbol.indicators = indicators.get(joined, symbol.indicators)
+        symbol.rolling, symbol.rolling_due = rolling.get(joined, (symbol.rolling, 0))
+        engine.add_symbol(symbol)
 
 
 def _join(key: Instrument) -> _Key:

@@ -1,18 +1,22 @@
-"""The trades query: each micro-batch is featured, predicted, rendered and settled on the driver.
+"""The trades query: all that is made of a trade, in one pass over Kafka on the driver.
 
-On one machine the driver is the cheapest place for it: an executor's Python task costs 25 to
-35 ms a batch before it does anything.
+Each micro-batch is decoded, deduplicated, featured, predicted, folded into candles, rolling
+statistics and alert rules, rendered, and settled in one bulk. On one machine the driver is the
+cheapest place for it: an executor's Python task costs 25 to 35 ms a batch before it does anything.
 """
 
 from __future__ import annotations
 
+import logging
 import time
-from typing import TYPE_CHECKING
+from threading import Lock
+from typing import TYPE_CHECKING, Final
 
 from cryptostream.contracts.errors import ContractError
 from cryptostream.contracts.messages import DeadLetter, dead_letter
 from cryptostream.stream import metrics
-from cryptostream.stream.documents import trade_action
+from cryptostream.stream.bulk import SinkUnavailableError
+from cryptostream.stream.documents import candle_action, rolling_action, trade_action
 from cryptostream.stream.predictor import BLOCK_TRADE, Prediction
 from cryptostream.stream.records import COMPONENT, read_records
 
@@ -21,12 +25,18 @@ if TYPE_CHECKING:
 
     from pyspark.sql import DataFrame
 
-    from cryptostream.stream.book import Book, Features
+    from cryptostream.stream.alerts import AlertSink
     from cryptostream.stream.bulk import BulkWriter, Outcome, Refused
     from cryptostream.stream.dead_letters import DeadLetters
-    from cryptostream.stream.journal import Journal
+    from cryptostream.stream.engine import Engine, Features, Step
+    from cryptostream.stream.journal import Journal, Memory
     from cryptostream.stream.predictor import Predictor
     from cryptostream.stream.records import Record
+
+log = logging.getLogger(__name__)
+
+#: Longer than a batch takes; a trader looks no closer.
+IDLE_MS: Final = 1_000
 
 
 def now_ms() -> int:
@@ -43,70 +53,103 @@ class TradesQuery:
         writer: BulkWriter,
         predictor: Predictor,
         dead_letters: DeadLetters,
+        alerts: AlertSink,
         journal: Journal,
         clock_ms: Callable[[], int] = now_ms,
     ) -> None:
         self._writer = writer
         self._predictor = predictor
         self._dead_letters = dead_letters
+        self._alerts = alerts
         self._journal = journal
         self._clock_ms = clock_ms
-        self._book: Book | None = None
+        self._memory: Memory | None = None
         self._done: int | None = None
+        self._lock = Lock()
+        #: When the last batch ended, as long as its held-back candles are not written.
+        self._ended: int | None = None
 
     def process(self, batch: DataFrame, batch_id: int) -> None:
         """Settle one micro-batch; may be called again for the same batch, with equal effect.
 
         1. Read the batch, and decode it.
-        2. Bring the book to where it was before this batch; drop the trades it has seen.
-        3. Compute features, then predictions.
+        2. Bring the memory to where it was before this batch; drop the trades it has seen.
+        3. Compute features, then predictions, then all the rest.
         4. Write the documents; every item is settled when this returns.
-        5. Send what can't be used to the dead letters, and wait for Kafka's word.
+        5. Send alerts, and what can't be used to the dead letters; wait for Kafka's word.
         6. Write the journal for the next batch.
 
         Spark commits the batch after this function returns, never before.
         """
         rows = batch.toArrow().to_pylist()  # 1
-        if not rows:
-            self._done = batch_id if self._book is not None else None
-            return
-        with metrics.BATCH_SECONDS.labels("trades").time():
-            newest = max(row["kafka_time"] for row in rows)
-            stream_time = self._clock_ms()
-            records, letters = read_records(rows, now_ms=stream_time)
-            book = self._restored(batch_id)  # 2
-            fresh = book.fresh(records, newest)
+        with self._lock, metrics.BATCH_SECONDS.labels("trades").time():
+            records, letters = read_records(rows, now_ms=self._clock_ms())
+            memory = self._restored(batch_id)  # 2
+            newest = max((row["kafka_time"] for row in rows), default=memory.engine.now_ms)
+            fresh = memory.seen.fresh(records, newest)
             metrics.DUPLICATES.labels("trades").inc(len(records) - len(fresh))
-            self._settle(book, fresh, letters, stream_time)  # 3-5
-            self._journal.save(batch_id, book, [one.identity for one in fresh], newest)  # 6
-            self._book, self._done = book, batch_id
+            predictions = self._settle(memory.engine, fresh, letters, newest)  # 3-5
+            self._journal.save(batch_id, memory, fresh, _scores(predictions), newest)  # 6
+            self._memory, self._done = memory, batch_id
+            metrics.STATE_ROWS.labels("trades/ids").set(len(memory.seen.ids))
+            metrics.STATE_ROWS.labels("trades/symbols").set(len(memory.engine.symbols))
+            self._ended = self._clock_ms()
 
-    def _restored(self, batch_id: int) -> Book:
-        """Give the book before this batch; until the batch is done it belongs to no one."""
-        book, done = self._book, self._done
-        self._book = self._done = None
-        if book is None or done != batch_id - 1:
+    def settle_waiting(self) -> None:
+        """Write candles that were held back, once no batch came for `IDLE_MS`.
+
+        An open candle is written now and then, when trades come; the last state before a silence
+        would wait for the next trade. The memory stays as it is, so a replay is none the wiser.
+        """
+        if not self._lock.acquire(blocking=False):
+            return
+        try:
+            if self._memory is None or self._ended is None:
+                return
+            if self._clock_ms() - self._ended >= IDLE_MS:
+                self._writer.write([candle_action(one) for one in self._memory.engine.waiting()])
+                self._ended = None
+        except SinkUnavailableError as error:
+            log.warning("waiting_not_written", extra={"fields": {"why": error}})
+        finally:
+            self._lock.release()
+
+    def _restored(self, batch_id: int) -> Memory:
+        """Give the memory before this batch; until the batch is done it belongs to no one."""
+        memory, done = self._memory, self._done
+        self._memory = self._done = self._ended = None
+        if memory is None or done != batch_id - 1:
             return self._journal.before(batch_id)
-        return book
+        return memory
 
     def _settle(
-        self, book: Book, records: list[Record], letters: list[DeadLetter], stream_time: int
-    ) -> None:
-        features = book.advance(records)
+        self, engine: Engine, records: list[Record], letters: list[DeadLetter], newest: int
+    ) -> list[Prediction]:
+        stream_time = self._clock_ms()
+        features = engine.features(records)
         predictions = self._predict(features)
-        actions = [
+        step = engine.advance(records, _scores(predictions), newest)
+        trades = [
             trade_action(record, vector, prediction, stream_time=stream_time)
             for record, vector, prediction in zip(records, features, predictions, strict=True)
         ]
-        outcome = self._writer.write(actions)
+        others = [candle_action(one) for one in step.candles]
+        others += [rolling_action(row) for row in step.rolling]
+        outcome = self._writer.write(trades + others)
         letters += [refused_document(refused, stream_time) for refused in outcome.refused]
+        self._alerts.send(step.alerts)
         self._dead_letters.send(letters)
-        _count(outcome, predictions, letters)
+        _count(outcome, predictions, letters, step)
         metrics.observe_hops(records, stream_time, self._clock_ms())
+        return predictions
 
     def _predict(self, features: Sequence[Features]) -> list[Prediction]:
         scored = iter(self._predictor.predict([item[0] for item in features if item is not None]))
         return [BLOCK_TRADE if item is None else next(scored) for item in features]
+
+
+def _scores(predictions: Sequence[Prediction]) -> list[float | None]:
+    return [one.p_up for one in predictions]
 
 
 def refused_document(refused: Refused, now: int) -> DeadLetter:
@@ -117,11 +160,17 @@ def refused_document(refused: Refused, now: int) -> DeadLetter:
 
 
 def _count(
-    outcome: Outcome, predictions: Sequence[Prediction], letters: Sequence[DeadLetter]
+    outcome: Outcome, predictions: Sequence[Prediction], letters: Sequence[DeadLetter], step: Step
 ) -> None:
-    metrics.TRADES.labels("written").inc(outcome.written)
+    refused = sum(one.action.is_create for one in outcome.refused)
+    created = len(predictions) - outcome.existed - refused
+    metrics.TRADES.labels("written").inc(created)
     metrics.TRADES.labels("existed").inc(outcome.existed)
-    metrics.TRADES.labels("refused").inc(len(outcome.refused))
+    metrics.TRADES.labels("refused").inc(refused)
+    metrics.CANDLES.inc(len(step.candles))
+    metrics.ROLLING.inc(len(step.rolling))
+    for result, count in step.late.items():
+        metrics.LATE.labels(result).inc(count)
     metrics.BULK_RETRIES.inc(outcome.retried)
     for prediction in predictions:
         metrics.PREDICTIONS.labels(prediction.reason or "ok").inc()
