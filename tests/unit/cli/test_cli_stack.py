@@ -91,10 +91,18 @@ def test_ports_that_are_listened_on_are_known() -> None:
 def test_free_ports_are_all_different() -> None:
     """No two components get the same port, shards included."""
     ports = free_ports(4)
-    assert len(listened(ports, Market(), 4, kafka=True, search=True)) == 8 + 4
+    assert len(listened(ports, Market(), 4, kafka=True, search=True)) == 10 + 4
 
 
 def test_a_need_that_comes_later_is_an_error() -> None:
     """A list in the wrong order can't be started."""
     with pytest.raises(KeyError):
         all_needs([Component("a", ("x",), Probe("exit"), needs=("b",))])
+
+
+def test_alerts_keep_their_outbox_with_the_run() -> None:
+    """The outbox lives in the run's folder, and the messages link to the run's board."""
+    alerts = named(PLAN)["alerts"]
+    assert alerts.env["ALERTS_STATE"] == "/run/x/alerts"
+    assert alerts.env["ALERTS_BOARD_URL"] == urls(PLAN)["board"]
+    assert alerts.memory_mb == 80

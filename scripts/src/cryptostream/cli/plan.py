@@ -28,6 +28,8 @@ class Ports:
     ingest: int = 19101
     stream: int = 19110
     board: int = 18000
+    alerts: int = 19130
+    alerts_webhook: int = 19131
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +130,8 @@ def listened(
         plan_ports.predictor: "predictor",
         plan_ports.stream: "stream",
         plan_ports.board: "board",
+        plan_ports.alerts: "alerts",
+        plan_ports.alerts_webhook: "alerts",
         **{plan_ports.ingest + shard: f"ingest-{shard}" for shard in range(shards)},
     }
     if market.is_simulated:

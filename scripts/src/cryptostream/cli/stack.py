@@ -37,6 +37,7 @@ def stack(plan: Plan) -> tuple[Component, ...]:
         _stream(plan),
         *_ingest(plan),
         _board(plan),
+        _alerts(plan),
     ]
     if not plan.market.is_simulated:
         return (*servers, *rest)
@@ -242,6 +243,27 @@ def _board(plan: Plan) -> Component:
             "BOARD_PORT": str(plan.ports.board),
         },
         memory_mb=200,
+    )
+
+
+def _alerts(plan: Plan) -> Component:
+    """Deliver alerts: printed to the log, or sent by Telegram if ALERTS_TELEGRAM_TOKEN is set."""
+    home = plan.home / "alerts"
+    return Component(
+        name="alerts",
+        argv=(plan.python, "-m", "cryptostream.alerts"),
+        probe=Probe("http", f"http://127.0.0.1:{plan.ports.alerts}/livez"),
+        needs=("topics", "templates"),
+        port=plan.ports.alerts,
+        env={
+            **_shared(plan),
+            "ALERTS_STATE": str(home),
+            "ALERTS_PORT": str(plan.ports.alerts_webhook),
+            "ALERTS_METRICS_PORT": str(plan.ports.alerts),
+            "ALERTS_BOARD_URL": f"http://127.0.0.1:{plan.ports.board}",
+        },
+        directories=(home,),
+        memory_mb=80,
     )
 
 
