@@ -1,11 +1,11 @@
-"""Grafana's pages about the pipeline itself: lag, ingest, stream and predictor."""
+"""Grafana's pages about a trade's way: lag, ingest and stream."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cryptostream.cli.dashboards import grafana, grafana_servers
-from cryptostream.cli.dashboards.grafana import bars, gauge, quantiles, rate, series, stat, total
+from cryptostream.cli.dashboards import grafana, grafana_model, grafana_servers
+from cryptostream.cli.dashboards.grafana import gauge, quantiles, rate, series, stat, total
 
 if TYPE_CHECKING:
     from cryptostream.cli.dashboards.grafana import Json
@@ -16,7 +16,7 @@ _OPEN_GAPS = "cryptostream_ingest_open_gap_seconds"
 
 def pages() -> list[Json]:
     """Give all pages."""
-    return [lag(), ingest(), stream(), predictor(), *grafana_servers.pages()]
+    return [lag(), ingest(), stream(), *grafana_model.pages(), *grafana_servers.pages()]
 
 
 def lag() -> Json:
@@ -31,11 +31,13 @@ def lag() -> Json:
             (
                 5,
                 [
-                    (6, stat("Kafka to stream, p95", "s", _hop("kafka_stream", 0.95), *slow)),
+                    (6, stat("Exchange to searchable, p95", "s",
+                             _hop("exchange_searchable", 0.95), *slow)),
                     (6, stat("Settling in Elasticsearch, p95", "s", _hop("stream_settled", 0.95),
                              *slow)),
-                    (6, stat("Records behind", "short", total("cryptostream_stream_lag_records"),
-                             (5_000, "orange"), (50_000, "red"))),
+                    (6, stat("Seconds behind", "s",
+                             total("cryptostream_stream_lag_seconds", how="max"),
+                             (5, "orange"), (60, "red"))),
                     (6, stat("Open gaps, length", "s", total(_OPEN_GAPS),
                              (1, "orange"), (60, "red"))),
                 ],
@@ -46,8 +48,15 @@ def lag() -> Json:
                              gauge("cryptostream_stream_lag_records", "query", how="max"))),
                  (12, series("Records behind by partition", "short", _by_partition(),
                              note="From the offsets that the stream commits after each batch."))]),
-            (9, [(12, series("Seconds behind, from records and rate", "s", _seconds_behind())),
-                 (12, series("Skew: worst partition above the mean", "short", _skew()))]),
+            (9, [(8, series("Seconds behind by query, worst partition", "s",
+                            gauge("cryptostream_stream_lag_seconds", "query", how="max"))),
+                 (8, series("Newest trade to settled batch", "s",
+                            gauge("cryptostream_stream_event_delay_seconds", "pod", how="max"))),
+                 (8, series("Skew: worst partition above the mean", "short", _skew()))]),
+            (9, [(12, series("Alerts: from their event to Kafka's word", "s",
+                             *quantiles("cryptostream_stream_alert_seconds", "pod"))),
+                 (12, series("Searches for settled documents", "cps",
+                             rate("cryptostream_stream_probes_total", "result")))]),
         ],
     )  # fmt: skip
 
@@ -68,14 +77,6 @@ def _skew() -> tuple[str, str]:
     lag_of = 'kafka_consumergroup_lag{consumergroup=~"cryptostream.*"}'
     worst, mean = f"max by (topic) ({lag_of})", f"avg by (topic) ({lag_of})"
     return f"{worst} - {mean}", "{{topic}}"
-
-
-def _seconds_behind() -> tuple[str, str]:
-    behind = 'max by (query) (cryptostream_stream_lag_records{namespace=~"$namespace"})'
-    speed = (
-        'max by (query) (cryptostream_stream_processed_rows_per_second{namespace=~"$namespace"})'
-    )
-    return f"{behind} / clamp_min({speed}, 1)", "{{query}}"
 
 
 def ingest() -> Json:
@@ -157,10 +158,14 @@ def stream() -> Json:
                              gauge(f"{name}phase_seconds", "phase", how="max"), stack=True)),
                  (12, series("Batches", "s", *quantiles(f"{name}batch_seconds", "query")))]),
             (9, [(8, series("Repeated trades", "cps", rate(f"{name}duplicates_total", "query"))),
-                 (8, series("Late trades", "cps", rate(f"{name}late_total", "query"))),
-                 (8, series("Rows of state", "short",
+                 (8, series("Late trades", "cps", rate(f"{name}late_total", "result"))),
+                 (8, series("Held in memory", "short",
                             gauge(f"{name}state_rows", "query", how="max")))]),
-            (9, [(8, series("Candles written", "cps", rate(f"{name}candles_total", "pod"))),
+            (9, [(12, series("Batches committed", "cps", rate(f"{name}batches_total", "query"))),
+                 (12, series("Alerts by rule", "cps", rate(f"{name}alerts_total", "rule")))]),
+            (9, [(8, series("Candles and rolling statistics written", "cps",
+                            rate(f"{name}candles_total", "pod"),
+                            rate(f"{name}rolling_total", "pod"))),
                  (8, series("Other documents by result", "cps",
                             rate(f"{name}messages_total", "result"))),
                  (8, series("Sent again and refused", "cps",
@@ -168,33 +173,3 @@ def stream() -> Json:
                             rate(f"{name}dead_letters_total", "reason")))]),
         ],
     )  # fmt: skip
-
-
-def predictor() -> Json:
-    """Which model answers, how fast, and what it refuses."""
-    name = "cryptostream_predictor_"
-    model = 'count by (model, no_edge) (cryptostream_predictor_model_info{namespace=~"$namespace"})'
-    return grafana.page(
-        "cryptostream-predictor",
-        "Predictor",
-        "The model in service, rows and time, reloads.",
-        [
-            (8, [(12, bars("Models in service", "short",
-                           (model, "{{model}} no edge: {{no_edge}}"))),
-                 (12, series("Rows scored", "cps", rate(f"{name}rows_total", "pod")))]),
-            (9, [(12, series("Time of a call", "s",
-                             *quantiles(f"{name}predict_seconds", "pod"))),
-                 (12, series("Tries to load a model", "cps",
-                             rate(f"{name}reloads_total", "result")))]),
-            (9, [(12, series("Trades without a prediction", "percentunit", _unpredicted())),
-                 (12, series("Candles against the exchange's", "percentunit",
-                             total("cryptostream_audit_match_share", how="min")))]),
-        ],
-    )  # fmt: skip
-
-
-def _unpredicted() -> tuple[str, str]:
-    name = "cryptostream_stream_predictions_total"
-    every = f'sum(rate({name}{{namespace=~"$namespace"}}[5m]))'
-    missing = f'sum(rate({name}{{namespace=~"$namespace", reason!="ok"}}[5m]))'
-    return f"{missing} / {every}", "share"

@@ -17,7 +17,8 @@ _NOTE: Final = (
     "ask lets anyone guess: it stands here to show how much of a high score is that bounce. A "
     "model with `no edge` has not been shown to beat chance."
 )
-_ALL: Final = "group: all"
+#: The lines of all symbols at the horizon that is served, in seconds.
+_ALL: Final = "group: all and horizon: 10"
 
 
 def dashboard() -> Json:
