@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import OrderedDict
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 FIELDS: Final = ("start", "open", "high", "low", "close", "volume")
 #: Shown after the event, so that one sees what came of it.
 AFTER_BARS: Final = 10
+#: Pictures that are kept for the next chat, some 15 kB each.
+MAX_DRAWN: Final = 32
 
 
 class Row(msgspec.Struct, frozen=True):
@@ -33,10 +36,13 @@ class Row(msgspec.Struct, frozen=True):
 
 
 class Candles:
-    """Reads candles; raises `SearchError`."""
+    """Reads and draws candles; raises `SearchError`."""
 
     def __init__(self, search: Search) -> None:
         self._search = search
+        #: A picture takes 15 MB while it is drawn: one at a time.
+        self._pen = asyncio.Lock()
+        self._drawn: OrderedDict[str, bytes] = OrderedDict()
 
     async def read(
         self,
@@ -69,7 +75,9 @@ class Candles:
         return [Bar(*(getattr(row, name) for name in FIELDS)) for row in reversed(rows)]
 
     async def picture(self, event: Event) -> bytes | None:
-        """Draw what surrounds an event by the minute; None without candles."""
+        """Draw what surrounds an event by the minute, once for all chats; None without candles."""
+        if event.event_id in self._drawn:
+            return self._drawn[event.event_id]
         bars = await self.read(
             event.symbol,
             "1m",
@@ -80,6 +88,13 @@ class Candles:
         if not bars:
             return None
         title = f"{event.symbol}  {event.rule.replace('_', ' ')}"[:60]
-        # Drawing takes a quarter of a second of CPU: not in the loop's thread.
-        heading = Heading(title, "1m candles, UTC", event.time)
-        return await asyncio.to_thread(draw, bars, heading)
+        picture = await self.draw(bars, Heading(title, "1m candles, UTC", event.time))
+        self._drawn[event.event_id] = picture
+        if len(self._drawn) > MAX_DRAWN:
+            self._drawn.popitem(last=False)
+        return picture
+
+    async def draw(self, bars: list[Bar], heading: Heading) -> bytes:
+        """Draw in a thread: it takes a quarter of a second of CPU."""
+        async with self._pen:
+            return await asyncio.to_thread(draw, bars, heading)

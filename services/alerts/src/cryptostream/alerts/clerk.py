@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Final
 
 from cryptostream.alerts import answers
@@ -17,7 +16,7 @@ from cryptostream.alerts.commands import (
 )
 from cryptostream.alerts.errors import SearchError
 from cryptostream.alerts.model import Mute, Target
-from cryptostream.alerts.picture import Heading, draw
+from cryptostream.alerts.picture import Heading
 from cryptostream.alerts.telegram import CHANNEL
 from cryptostream.alerts.text import Content
 
@@ -112,7 +111,7 @@ class Clerk:
         if not bars:
             return Content(f"No {interval} candles of {symbol} are stored"), None
         heading = Heading(symbol, f"{interval} candles, UTC")
-        return Content(f"{symbol} {interval}"), await asyncio.to_thread(draw, bars, heading)
+        return Content(f"{symbol} {interval}"), await self._candles.draw(bars, heading)
 
     def press(self, chat: str, data: str) -> str:
         """Do what a message's button says: silence what the message was about for an hour."""
