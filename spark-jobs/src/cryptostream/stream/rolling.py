@@ -54,7 +54,7 @@ _LONGEST_MS: Final = max(length * count for length, count in WINDOWS.values())
 
 
 class Rolling:
-    """The windows of one symbol; at most 300 buckets, about 22 kB of state."""
+    """The windows of one symbol; at most 300 buckets, about 15 kB of state as MessagePack."""
 
     def __init__(self, state: dict[str, Any] | None = None, *, since_ms: int | None = None) -> None:
         """Start empty, or where `state` (of an earlier `state()`) left off.
