@@ -19,7 +19,11 @@ READ_SECONDS = 2.0
 
 def new_topic(bootstrap: str, *, partitions: int = 1) -> str:
     """Create a topic that no other test knows."""
-    name = f"test-{uuid4().hex[:12]}"
+    return topic_named(bootstrap, f"test-{uuid4().hex[:12]}", partitions=partitions)
+
+
+def topic_named(bootstrap: str, name: str, *, partitions: int = 1) -> str:
+    """Create a topic, and give its name."""
     admin = AdminClient({"bootstrap.servers": bootstrap})
     (created,) = admin.create_topics([NewTopic(name, partitions, 1)]).values()
     created.result(timeout=30)

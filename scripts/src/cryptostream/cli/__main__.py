@@ -10,12 +10,14 @@ from cryptostream.cli.commands import app
 from cryptostream.cli.errors import USAGE_STATUS
 from cryptostream.cli.history import history
 from cryptostream.cli.models import register as register_models
+from cryptostream.cli.redrive import redrive
 from cryptostream.contracts.errors import CryptostreamError
 
 #: Files that Elasticsearch's account must read; a stricter mask of the user's would close them.
 _UMASK: Final = 0o022
 
 app.command()(history)
+app.command()(redrive)
 register_models(app)
 
 
