@@ -51,7 +51,7 @@ class Options:
     kind: Kind = "forest"
     trees: int = 100
     max_depth: int = 8
-    max_rows: int = 30_000
+    max_rows: int = 10_000
     seed: int = 0
     embargo_ms: int = 10_000
 
