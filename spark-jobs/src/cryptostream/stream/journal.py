@@ -15,6 +15,7 @@ the engine, their output dropped. Without a usable snapshot the engine begins co
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -76,7 +77,7 @@ class Journal:
         self._times[batch_id] = now_ms
         self._since.add(len(fresh), now_ms)
         if self._since.is_due:
-            self._write(f"{batch_id}.snapshot", dump(memory.engine))
+            self._write(f"{batch_id}.snapshot", _dump(memory.engine))
             self._since = _Since(now_ms)
             self._drop(now_ms)
 
@@ -163,6 +164,15 @@ class Journal:
         draft = self._folder / f"{name}.tmp"
         draft.write_bytes(content)
         os.replace(draft, self._folder / name)  # noqa: PTH105 - says atomic to every reader
+
+
+def _dump(engine: Engine) -> bytes:
+    """Render the engine without a garbage collection in between: it would walk all of it."""
+    gc.disable()
+    try:
+        return dump(engine)
+    finally:
+        gc.enable()
 
 
 class _Since:
