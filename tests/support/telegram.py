@@ -146,7 +146,8 @@ class BotServer:
             return _refused(404, "Not Found: method not found")
         answer = await method(parameters)
         if fault is not None and fault.kind == "hang":
-            await asyncio.sleep(3_600)
+            while request.transport is not None and not request.transport.is_closing():
+                await asyncio.sleep(0.05)
         if fault is not None and request.transport is not None:
             request.transport.abort()
         return answer
@@ -318,7 +319,7 @@ async def serving(server: BotServer) -> AsyncIterator[BotServer]:
     """Serve on a free port of this machine, in the running loop."""
     app = web.Application(client_max_size=16 * 1024 * 1024)
     app.router.add_route("*", "/bot{token}/{method}", server.handle)
-    runner = web.AppRunner(app, shutdown_timeout=0.1)
+    runner = web.AppRunner(app, shutdown_timeout=0.1, access_log=None)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     server.url = "http://{}:{}".format(*runner.addresses[0][:2])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import io
 import re
+from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -26,6 +27,9 @@ from cryptostream.alerts.text import (
     of_digest,
     of_event,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 LINKS = Links("http://board.example/", "http://kibana.example", "market")
 WORDS = st.text(max_size=1_500)
@@ -100,6 +104,12 @@ def test_no_text_is_too_long_or_broken(title: str, lines: list[str], limit: int)
     assert text.count("<b>") == text.count("</b>") == 1
     assert text.count("<a ") == text.count("</a>") == 2
     assert len(as_plain(content, limit)) <= limit
+
+
+@pytest.mark.parametrize("render", [as_html, as_plain])
+def test_letters_beyond_the_first_plane_count_twice(render: Callable[[Content, int], str]) -> None:
+    """Telegram counts UTF-16 units, in headline and lines."""
+    assert shown_length(render(Content("𝄞" * 400, ("𝄞" * 9_000, "𝄞")), MAX_CAPTION)) <= MAX_CAPTION
 
 
 @pytest.mark.parametrize(

@@ -112,8 +112,8 @@ def as_html(content: Content, limit: int = MAX_MESSAGE) -> str:
         for words, url in content.links
     )
     footer = "\n" + links if links else ""
-    title = content.title[:_LINE]
-    room = limit - len(title) - sum(len(words) + 3 for words, _ in content.links) - 8
+    title = cut(content.title, _LINE)
+    room = limit - units(title) - sum(units(words) + 3 for words, _ in content.links) - 8
     lines = [html.escape(line, quote=False) for line in _fitting(content.lines, room)]
     return "\n".join([f"<b>{html.escape(title, quote=False)}</b>", *lines]) + footer
 
@@ -121,21 +121,34 @@ def as_html(content: Content, limit: int = MAX_MESSAGE) -> str:
 def as_plain(content: Content, limit: int = MAX_MESSAGE) -> str:
     """Render without any markup."""
     links = [f"{words}: {url}" for words, url in content.links]
-    room = limit - min(len(content.title), _LINE) - sum(len(link) + 1 for link in links) - 8
-    return "\n".join([content.title[:_LINE], *_fitting(content.lines, room), *links])[:limit]
+    title = cut(content.title, _LINE)
+    room = limit - units(title) - sum(units(link) + 1 for link in links) - 8
+    return cut("\n".join([title, *_fitting(content.lines, room), *links]), limit)
 
 
 def _fitting(lines: Sequence[str], room: int) -> list[str]:
     kept = []
     for line in lines:
-        cut = line[: max(0, min(len(line), room - 1))]
-        if not cut:
+        part = cut(line, room - 1)
+        if line and not part:
             kept.append("…")
             break
-        kept.append(cut)
-        # Telegram counts UTF-16 units: what lies beyond the first plane counts twice.
-        room -= len(cut.encode("utf-16-le")) // 2 + 1
+        kept.append(part)
+        room -= units(part) + 1
     return kept
+
+
+def units(text: str) -> int:
+    """Count as Telegram does, in UTF-16 units: what lies beyond the first plane counts twice."""
+    return len(text) + sum(letter > "\uffff" for letter in text)
+
+
+def cut(text: str, limit: int) -> str:
+    """Give the beginning of a text, of at most so many UTF-16 units."""
+    if units(text) <= limit:
+        return text
+    raw = text.encode("utf-16-le", "surrogatepass")[: max(0, limit) * 2]
+    return raw.decode("utf-16-le", "ignore")
 
 
 def number(value: float) -> str:
