@@ -47,14 +47,14 @@ def over_time(kind: Kind) -> Json:
     return {"operation": "date_histogram", "field": TIME_FIELDS[kind]}
 
 
-def top(field: str, limit: int = 10, *, label: str = "") -> Json:
-    """Split by a field's values, those with the largest first metric."""
-    split = {
-        "operation": "terms",
-        "fields": [field],
-        "limit": limit,
-        "rank_by": {"type": "metric", "metric_index": 0, "direction": "desc"},
-    }
+def top(field: str, limit: int = 10, *, label: str = "", by: str = "") -> Json:
+    """Split by a field's values: those with the largest first metric, or sum of `by`."""
+    rank = (
+        {"type": "custom", "operation": "sum", "field": by, "direction": "desc"}
+        if by
+        else {"type": "metric", "metric_index": 0, "direction": "desc"}
+    )
+    split = {"operation": "terms", "fields": [field], "limit": limit, "rank_by": rank}
     return split | ({"label": label} if label else {})
 
 

@@ -65,7 +65,7 @@ def _numbers() -> list[tuple[int, Json]]:
 
 def _price() -> Json:
     price = lens.last("trades", "price", "Price")
-    config = lens.chart("Last price", "trades", [price], split=lens.top("symbol", 5))
+    config = lens.chart("Last price", "trades", [price], split=lens.top("symbol", 5, by="notional"))
     return lens.drilldown(
         config | {"styling": {"fitting": {"type": "carry"}}}, "crypto-model", "Model"
     )
@@ -109,7 +109,7 @@ def _returns_over_time() -> Json:
     value = lens.metric("average", "return_bps", "Return, bps", color=_RETURN_COLORS)
     config = lens.heatmap(
         "Return by symbol, mean of the 1 m candles", "candles", lens.over_time("candles"),
-        lens.top("symbol", 20), value, where=_MINUTES,
+        lens.top("symbol", 20, by="turnover"), value, where=_MINUTES,
     )  # fmt: skip
     return lens.drilldown(config, "crypto-alerts", "Alerts of it")
 
@@ -118,7 +118,7 @@ def _movers() -> Json:
     config = lens.table(
         "Last hour by symbol",
         "rolling",
-        [lens.top("symbol", 25, label="Symbol")],
+        [lens.top("symbol", 25, label="Symbol", by="turnover")],
         [
             lens.last("rolling", "turnover", "Turnover"),
             lens.last(
@@ -137,15 +137,7 @@ def _tape() -> Json:
     return lens.table(
         "Tape: the newest trades",
         "trades",
-        [
-            {
-                "operation": "terms",
-                "fields": ["trade_id"],
-                "limit": 50,
-                "label": "Trade",
-                "rank_by": {"type": "metric", "metric_index": 0, "direction": "desc"},
-            }
-        ],
+        [lens.top("trade_id", 50, label="Trade")],
         [
             lens.metric("max", "trade_time", "Time"),
             lens.last("trades", "symbol", "Symbol"),
@@ -163,6 +155,6 @@ def _correlation() -> Json:
     )
     value = lens.last("rolling", "correlation", "Correlation", color=colors)
     return lens.heatmap(
-        "Correlation with the reference symbol", "rolling", lens.top("window", 3),
-        lens.top("symbol", 20), value,
+        "Correlation with the reference symbol", "rolling", lens.top("window", 3, by="turnover"),
+        lens.top("symbol", 20, by="turnover"), value,
     )  # fmt: skip

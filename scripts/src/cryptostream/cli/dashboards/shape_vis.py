@@ -131,12 +131,19 @@ class HeatmapMetric(Metric, kw_only=True):
     color: ByValue | UnsetType = UNSET
 
 
-class RankByMetric(Shape, kw_only=True):
+class RankByMetric(Shape, kw_only=True, tag_field="type", tag="metric"):
     """Order values by one of the panel's metrics."""
 
-    type: Literal["metric"]
     direction: Literal["asc", "desc"]
     metric_index: int
+
+
+class RankByField(Shape, kw_only=True, tag_field="type", tag="custom"):
+    """Order values by a number that the panel does not show."""
+
+    operation: Literal["min", "max", "average", "sum"]
+    field: str
+    direction: Literal["asc", "desc"]
 
 
 class LabelledFilter(Shape, kw_only=True):
@@ -154,7 +161,7 @@ class Bucket(Shape, kw_only=True):
     fields: list[str] | UnsetType = UNSET
     filters: list[LabelledFilter] | UnsetType = UNSET
     limit: int | UnsetType = UNSET
-    rank_by: RankByMetric | UnsetType = UNSET
+    rank_by: RankByMetric | RankByField | UnsetType = UNSET
     granularity: int | Literal["auto"] | UnsetType = UNSET
     suggested_interval: str | UnsetType = UNSET
     label: str | UnsetType = UNSET
