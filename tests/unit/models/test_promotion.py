@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cryptostream.contracts.mappings import PROPERTIES
 from cryptostream.models.errors import PromotionError
 from cryptostream.models.pointing import Saved, write_pointer
-from cryptostream.models.promotion import LOG_NAME, Promotions
+from cryptostream.models.promotion import LOG_NAME, Promotions, document
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -64,6 +65,20 @@ def test_a_pointer_that_someone_else_wrote_is_adopted(tmp_path: Path) -> None:
     assert [one.event for one in kept.history()] == ["adopted", "promoted"]
     write_pointer(tmp_path / "current.json", saved("c"))
     assert kept.rollback("").model == "m:b"
+
+
+def test_only_the_model_in_service_is_rolled_back_by_itself(tmp_path: Path) -> None:
+    """A verdict on a model that is no longer served, or that came first, changes nothing."""
+    kept = promotions(tmp_path)
+    assert kept.roll_back_from("m:a", "") is None
+    kept.promote(saved("a"), "")
+    kept.promote(saved("b"), "")
+    assert kept.roll_back_from("m:a", "") is None
+    change = kept.roll_back_from("m:b", "worse")
+    assert change is not None
+    assert document(change).keys() <= PROPERTIES["models"].keys()
+    assert kept.roll_back_from("m:a", "") is None
+    assert kept.current() == saved("a")
 
 
 def test_half_a_line_of_a_crash_is_left_out(tmp_path: Path) -> None:

@@ -9,10 +9,12 @@ import numpy as np
 
 from cryptostream.contracts.features import FEATURE_NAMES, FEATURES_HASH
 from cryptostream.models.evaluation import BASELINES
+from cryptostream.models.histogram import histogram
 from cryptostream.models.intervals import BLOCK_MS
 from cryptostream.models.labels import MAX_WAIT_MS
 from cryptostream.models.provenance import git_sha, versions
 from cryptostream.models.scores import MIN_BLOCKS_FOR_EDGE
+from cryptostream.models.study import CHAMPION
 
 if TYPE_CHECKING:
     from cryptostream.models.dataset import Dataset
@@ -39,6 +41,7 @@ def model_card(
         "features": list(FEATURE_NAMES),
         "features_hash": FEATURES_HASH,
         "data": data_facts(dataset),
+        "histogram": histogram(dataset.features[dataset.warm]),
         "options": {
             **asdict(options),
             "fitted_rows": fitted.rows,
@@ -46,7 +49,7 @@ def model_card(
         },
         "metrics": asdict(served),
         "by_symbol": {symbol: list(auc) for symbol, auc in report.by_symbol[options.kind].items()},
-        "naive": asdict(literal[options.kind]),
+        "naive": asdict(literal[CHAMPION]),
         "baselines": {
             label: {name: asdict(scores[name]) for name in BASELINES}
             for label, scores in (("label_a", report.scores), ("naive", literal))

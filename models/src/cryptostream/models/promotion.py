@@ -95,6 +95,16 @@ class Promotions:
                 raise PromotionError("nothing to roll back to: no model was served before this one")
             return self._serve("rolled_back", before[-2], reason)
 
+    def roll_back_from(self, model: str, reason: str) -> Change | None:
+        """Roll back if this model is in service and another was before it; else do nothing."""
+        current = self.current()
+        if current is None or current.tag != model:
+            return None
+        try:
+            return self.rollback(reason)
+        except PromotionError:
+            return None
+
     def _serve(self, event: Event, saved: Saved, reason: str) -> Change:
         self._adopted()
         previous = self.current()
