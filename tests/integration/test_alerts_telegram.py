@@ -176,6 +176,19 @@ async def test_a_probe_never_changes_what_others_wrote(bot: BotServer, tmp_path:
     assert len(bot.alerts_in(PERSON)) == len(bot.alerts_in(GROUP)) == 2
 
 
+async def test_a_kill_between_two_notes_doubles_nothing(bot: BotServer, tmp_path: Path) -> None:
+    """The channel knew that it arrived, the outbox did not yet: it is not sent again."""
+    async with running(tmp_path, bot, [PERSON]) as room:
+        room.take(1)
+        await eventually_async(room.settled, within=60)
+        room.database.connection.execute("UPDATE messages SET state = 'sending'")
+    async with running(tmp_path, bot, [PERSON]) as room:
+        assert room.outbox.states() == {"unsure": 1}
+        await eventually_async(room.settled, within=60)
+        assert room.outbox.states() == {"sent": 1}
+    assert len(bot.alerts_in(PERSON)) == 1
+
+
 async def test_retry_after_is_obeyed(bot: BotServer, tmp_path: Path) -> None:
     """After a 429 the chat is left alone for as long as Telegram says, across a restart."""
     async with running(tmp_path, bot, [PERSON]) as room:

@@ -146,7 +146,7 @@ class BotServer:
             return _refused(404, "Not Found: method not found")
         answer = await method(parameters)
         if fault is not None and fault.kind == "hang":
-            while request.transport is not None and not request.transport.is_closing():
+            while request.transport is not None and not request.transport.is_closing():  # noqa: ASYNC110 (no event)
                 await asyncio.sleep(0.05)
         if fault is not None and request.transport is not None:
             request.transport.abort()

@@ -95,10 +95,13 @@ class Chats:
         rows = self._run("SELECT chat, until_ms FROM blocks WHERE until_ms > ?", (now_ms,))
         return dict(rows.fetchall())
 
-    def own(self, chat: str, number: int, mailbox: str, now_ms: int) -> None:
-        """Note a message of ours that certainly is in a chat."""
+    def own(self, chat: str, number: int, mailbox: str, *, key: str, now_ms: int) -> None:
+        """Note a message of ours that certainly is in a chat; `key` is empty for answers."""
         with self._database.transaction():
-            self._run("INSERT OR REPLACE INTO own_messages VALUES (?,?,?)", (chat, number, now_ms))
+            self._run(
+                "INSERT OR REPLACE INTO own_messages (chat, id, sent_ms, key) VALUES (?,?,?,?)",
+                (chat, number, now_ms, key),
+            )
             self._raise(f"top:{mailbox}", number)
 
     def saw(self, mailbox: str, number: int) -> None:
@@ -114,6 +117,13 @@ class Chats:
         """Tell whether a message is known to be ours."""
         row = self._run("SELECT 1 FROM own_messages WHERE chat = ? AND id = ?", (chat, number))
         return row.fetchone() is not None
+
+    def number_of(self, chat: str, key: str) -> int | None:
+        """Give the number of the message with a key, if it is known to be in the chat."""
+        row = self._run(
+            "SELECT id FROM own_messages WHERE chat = ? AND key = ? AND key <> ''", (chat, key)
+        ).fetchone()
+        return int(row[0]) if row else None
 
     def sent_since(self, since_ms: int) -> list[tuple[str, int]]:
         """Give chat and time of the messages since a time, oldest first."""

@@ -57,8 +57,10 @@ CREATE TABLE mutes (
 );
 CREATE TABLE blocks (chat TEXT PRIMARY KEY, until_ms INTEGER NOT NULL);
 CREATE TABLE own_messages (
-    chat TEXT NOT NULL, id INTEGER NOT NULL, sent_ms INTEGER NOT NULL, PRIMARY KEY (chat, id)
+    chat TEXT NOT NULL, id INTEGER NOT NULL, sent_ms INTEGER NOT NULL, key TEXT NOT NULL,
+    PRIMARY KEY (chat, id)
 );
+CREATE INDEX own_messages_key ON own_messages (chat, key) WHERE key <> '';
 CREATE TABLE numbers (name TEXT PRIMARY KEY, value INTEGER NOT NULL);
 """
 

@@ -101,10 +101,19 @@ class Telegram:
         extra = {"reply_markup": keyboard(letter.key, digest=letter.parcel.kind != "alert")}
         text = _text(letter.content, plain=plain, limit=limit)
         chat = letter.parcel.target.chat
-        return await self.say(chat, text, None if plain else photo, plain=plain, **extra)
+        return await self.say(
+            chat, text, None if plain else photo, plain=plain, key=letter.key, **extra
+        )
 
     async def say(
-        self, chat: str, text: str, photo: bytes | None = None, *, plain: bool = False, **extra: Any
+        self,
+        chat: str,
+        text: str,
+        photo: bytes | None = None,
+        *,
+        plain: bool = False,
+        key: str = "",
+        **extra: Any,
     ) -> int:
         """Send a text, or a picture with a caption; give its number. Raises `BotError`."""
         self._limits.note(chat, self._clock_ms())
@@ -121,8 +130,11 @@ class Telegram:
         except BotError as error:
             self._obey(chat, error)
             raise
-        self._chats.own(chat, made.message_id, mailbox(chat), self._clock_ms())
+        self._note(chat, made.message_id, key)
         return made.message_id
+
+    def _note(self, chat: str, number: int, key: str) -> None:
+        self._chats.own(chat, number, mailbox(chat), key=key, now_ms=self._clock_ms())
 
     def _obey(self, chat: str, error: BotError) -> None:
         if error.retry_after is not None:
@@ -153,6 +165,9 @@ class Telegram:
     async def find(self, letter: Letter) -> Outcome | None:
         """Look for a message above the floor that has this letter's keyboard."""
         chat, floor = letter.parcel.target.chat, letter.parcel.floor
+        known = self._chats.number_of(chat, letter.key)
+        if known is not None:
+            return Sent(known)  # the kill came between that note and the outbox's
         if not floor:
             return None  # only the greeting can have gone out
         top = max(floor, self._chats.top(mailbox(chat))) + PROBE_MARGIN
@@ -161,7 +176,7 @@ class Telegram:
                 continue
             try:
                 if await self._is_there(letter, number):
-                    self._chats.own(chat, number, mailbox(chat), self._clock_ms())
+                    self._note(chat, number, letter.key)
                     return Sent(number)
             except BotError as error:
                 self._obey(chat, error)
