@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import time
+from threading import Thread
 from typing import TYPE_CHECKING, Final
 
 from elasticsearch import ApiError, Elasticsearch, TransportError
@@ -119,10 +120,11 @@ class Job:
         warm_up(self._spark)
         trades = self._trades_query()
         queries = [self._start_trades(trades), self._start_messages()]
+        # Its own thread: an outage of Elasticsearch must not keep this one from stopping.
+        Thread(target=trades.settle_silences, args=(stop,), daemon=True).start()
         ready.set()
         while not stop.wait(LOOK_SECONDS):
             progress.look(queries)
-            trades.settle_waiting()
             failed = next((query for query in queries if not query.isActive), None)
             if failed is not None:
                 why = str(failed.exception())[:2000]

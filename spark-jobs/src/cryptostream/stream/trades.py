@@ -12,6 +12,8 @@ import time
 from threading import Lock
 from typing import TYPE_CHECKING, Final
 
+from elasticsearch import ApiError
+
 from cryptostream.contracts.errors import ContractError
 from cryptostream.contracts.messages import DeadLetter, dead_letter
 from cryptostream.stream import metrics
@@ -22,6 +24,7 @@ from cryptostream.stream.records import COMPONENT, read_records
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from threading import Event
 
     from pyspark.sql import DataFrame
 
@@ -95,6 +98,11 @@ class TradesQuery:
             metrics.STATE_ROWS.labels("trades/symbols").set(len(memory.engine.symbols))
             self._ended = self._clock_ms()
 
+    def settle_silences(self, stop: Event) -> None:
+        """Look every second until `stop` for candles that a silence holds back."""
+        while not stop.wait(IDLE_MS / 1000):
+            self.settle_waiting()
+
     def settle_waiting(self) -> None:
         """Write candles that were held back, once no batch came for `IDLE_MS`.
 
@@ -109,7 +117,7 @@ class TradesQuery:
             if self._clock_ms() - self._ended >= IDLE_MS:
                 self._writer.write([candle_action(one) for one in self._memory.engine.waiting()])
                 self._ended = None
-        except SinkUnavailableError as error:
+        except (SinkUnavailableError, ApiError) as error:
             log.warning("waiting_not_written", extra={"fields": {"why": error}})
         finally:
             self._lock.release()
