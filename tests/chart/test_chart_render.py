@@ -69,7 +69,7 @@ def test_every_pod_is_restricted(profile: str) -> None:
 def test_only_who_needs_it_has_a_token(profile: str) -> None:
     """Pods that don't speak to the API server carry no token; each has an account of its own."""
     for name, pod in pods(objects(profile)):
-        speaks = name.endswith("-ingest") or (name.endswith("-stream") and profile == "ha")
+        speaks = name.endswith("-ingest")
         assert pod["automountServiceAccountToken"] is speaks, name
         assert pod["serviceAccountName"] in named(objects(profile), "ServiceAccount"), name
 
@@ -229,7 +229,8 @@ def test_missing_definitions_are_explained() -> None:
         ("ingest.owners=3", "there are only 2 pods"),
         ("kafka.mode=external", "kafka.external.bootstrapServers"),
         ("elasticsearch.mode=external", "elasticsearch.external.url"),
-        ("stream.placment=executors", "placment"),
+        ("stream.placment=driver", "placment"),
+        ("stream.placement=executors", "reads on its driver"),
         ("stream.placement=executor", "placement"),
         ("retention.days.trade=7", "trade"),
         ("kafka.external.securityProtocol=TLS", "securityProtocol"),
