@@ -12,11 +12,8 @@ GO=${GO:-$(command -v go || echo /usr/local/go/bin/go)}
 TOOLS='
 helm4         helm.sh/helm/v4@v4.3.1                         ./cmd/helm           helm          v4\.
 helm3         helm.sh/helm/v3@v3.22.0                        ./cmd/helm           helm          v3\.2[2-9]
-kubeconform   github.com/yannh/kubeconform@v0.8.0            ./cmd/kubeconform    kubeconform   .
 helm-unittest github.com/helm-unittest/helm-unittest@v1.1.2  ./cmd/helm-unittest  untt          .
 promtool      github.com/prometheus/prometheus@v0.310.0      ./cmd/promtool       promtool      .
-eck-crds      github.com/elastic/cloud-on-k8s/v3@v3.5.0      -                    -             .
-prom-crds     github.com/prometheus-operator/prometheus-operator@v0.93.1  -       -             .
 '
 
 fail() {
@@ -48,11 +45,6 @@ while read -r name module package program pattern; do
   [ -n "$name" ] || continue
   case " ${*:-$name} " in *" $name "*) ;; *) continue ;; esac
   kept=$CACHE/$name-${module##*@}
-  if [ "$package" = - ]; then # only the module's files are wanted
-    [ -e "$kept" ] || ln -sfn "$(fetch "$module")" "$kept"
-    echo "$name $kept"
-    continue
-  fi
   found=$(command -v "$program" || true)
   if [ -n "$found" ] && { [ "$pattern" = . ] || "$found" version --short 2>/dev/null | grep -q "$pattern"; }; then
     echo "$name $found"
