@@ -44,7 +44,10 @@ PURE = {
         {"msgspec", "orjson", "pydantic"},
     ),
     "models": (
-        "{dataset,evaluation,folds,intervals,labels,leaks,learners,scores,study}.py",
+        (
+            "{dataset,evaluation,figures,folds,intervals,labels,leaks,learners,nullworld,page,"
+            "parity,plots,scores,study}.py"
+        ),
         {"numpy", "sklearn"},
     ),
     "board": ("{market,params,queries,windows}.py", {"msgspec"}),

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import brier_score_loss, log_loss, roc_auc_score
 
@@ -59,6 +59,7 @@ def blocks_of(samples: Samples, seed: int = 0) -> Blocks:
     return Blocks(samples.time_ms, HORIZON_MS, seed)
 
 
+@settings(deadline=None)  # the first example pays for scikit-learn's import
 @given(answers)
 def test_auc_equals_scikit_learns(rows: list[tuple[int, float]]) -> None:
     """The AUC, with ties, equals the textbook's."""
@@ -170,3 +171,14 @@ def test_the_gain_is_paired() -> None:
     assert report.gain("champion", "champion") == (0.0, 0.0, 0.0)
     assert report.gain("challenger", "champion").low > 0
     assert report.gain("champion", "challenger").high < 0
+
+
+def test_pairs_across_tests_dont_count() -> None:
+    """A test that went up raises what the next model says; that alone is no lack of skill."""
+    target = np.repeat(np.array([1, 0, 0, 1], dtype=np.int8), [300, 200, 300, 200])
+    samples = samples_of(target)
+    fold = np.repeat(np.array([0, 1], dtype=np.int8), 500)
+    said = np.where(fold == 0, 0.4, 0.6)
+    assert auc(target, said) < 0.45
+    report = judge(samples, fold, {"constant in each test": said}, seed=0)
+    assert report.scores["constant in each test"].auc == (0.5, 0.5, 0.5)

@@ -120,7 +120,7 @@ def judge(
     newest: Mapping[str, Scorer] = MappingProxyType({}),
 ) -> Report:
     """Score probabilities that were made for the given rows, ordered by time."""
-    blocks = Blocks(samples.time_ms, samples.horizon_ms, seed)
+    blocks = Blocks(samples.time_ms, samples.horizon_ms, seed, fold)
     return Report(
         samples=samples,
         fold=fold,

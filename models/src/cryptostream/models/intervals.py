@@ -43,9 +43,17 @@ class Blocks:
         time_ms: of the rows, at least one.
         horizon_ms: of the label; bounds the blocks from below.
         seed: of the draws.
+        fold: which test each row belongs to; none makes it one.
     """
 
-    def __init__(self, time_ms: Ints, horizon_ms: int, seed: int) -> None:
+    def __init__(
+        self,
+        time_ms: Ints,
+        horizon_ms: int,
+        seed: int,
+        fold: npt.NDArray[np.int8] | None = None,
+    ) -> None:
+        self._fold = np.zeros(len(time_ms), dtype=np.int8) if fold is None else fold
         self.length_ms = block_length_ms(time_ms, horizon_ms)
         self.of_row: npt.NDArray[np.intp] = np.unique(
             (time_ms - time_ms.min()) // self.length_ms, return_inverse=True
@@ -73,24 +81,41 @@ class Blocks:
             return estimate(float(top.sum() / bottom.sum()), draws)
 
     def auc(self, target: Labels, value: Floats, rows: npt.NDArray[np.bool_]) -> Estimate:
-        """Estimate the AUC of `value` over the chosen rows."""
-        at, ones = self.of_row[rows], target[rows] == 1
-        classes = _classes(value[rows])
-        width = int(classes.max()) + 1 if len(classes) else 1
+        """Estimate the AUC of `value` over the chosen rows, from pairs within one test.
+
+        Pairs across tests would punish pure chance: a test that went up raises what the next
+        model says, which then stands above what was said when it did go up.
+        """
+        over, pairs = np.zeros(RESAMPLES), np.zeros(RESAMPLES)
+        exact = np.zeros(2)
+        for fold in np.unique(self._fold[rows]).tolist():
+            mine = rows & (self._fold == fold)
+            up, down = self._counts(target[mine], value[mine], self.of_row[mine])
+            area = _area(self.resampled(up), self.resampled(down))
+            over, pairs = over + area[0], pairs + area[1]
+            exact += _exact_area(target[mine], value[mine])
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return estimate(float(exact[0] / exact[1]), over / pairs)
+
+    def _counts(
+        self, target: Labels, value: Floats, at: npt.NDArray[np.intp]
+    ) -> tuple[Floats, Floats]:
+        """Count ones and zeros of each block and class of value."""
+        classes, ones = _classes(value), target == 1
+        width = int(classes.max()) + 1
         cell, size = at * width + classes, self.count * width
-        shape = (self.count, width)
-        up = np.bincount(cell[ones], minlength=size).reshape(shape).astype(np.float64)
-        down = np.bincount(cell[~ones], minlength=size).reshape(shape).astype(np.float64)
-        draws = _auc_of_counts(self.resampled(up), self.resampled(down))
-        return estimate(auc(target[rows], value[rows]), draws)
+        counts = (
+            np.bincount(cell[chosen], minlength=size).reshape(self.count, width)
+            for chosen in (ones, ~ones)
+        )
+        up, down = (one.astype(np.float64) for one in counts)
+        return up, down
 
 
 def auc(target: Labels, value: Floats) -> float:
     """Give the chance that a random 1 has a higher value than a random 0; ties count half."""
-    level = np.unique(value, return_inverse=True)[1]
-    up = np.bincount(level, weights=target == 1).astype(np.float64)
-    down = np.bincount(level, weights=target != 1).astype(np.float64)
-    return float(_auc_of_counts(up[np.newaxis], down[np.newaxis])[0])
+    over, pairs = _exact_area(target, value)
+    return over / pairs if pairs else float("nan")
 
 
 def estimate(value: float, draws: Floats) -> Estimate:
@@ -131,10 +156,15 @@ def _classes(value: Floats) -> npt.NDArray[np.intp]:
     return np.searchsorted(cuts, value, side="right")
 
 
-def _auc_of_counts(up: Floats, down: Floats) -> Floats:
-    """Give each line's AUC from its counts of ones and zeros by rising class."""
+def _exact_area(target: Labels, value: Floats) -> tuple[float, float]:
+    level = np.unique(value, return_inverse=True)[1]
+    up = np.bincount(level, weights=target == 1).astype(np.float64)
+    down = np.bincount(level, weights=target != 1).astype(np.float64)
+    over, pairs = _area(up[np.newaxis], down[np.newaxis])
+    return float(over[0]), float(pairs[0])
+
+
+def _area(up: Floats, down: Floats) -> tuple[Floats, Floats]:
+    """Give each line's pairs in the right order, and all its pairs, from counts by rising class."""
     below = np.cumsum(down, axis=1) - down / 2.0
-    pairs = up.sum(axis=1) * down.sum(axis=1)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        area: Floats = (up * below).sum(axis=1) / pairs
-    return area
+    return (up * below).sum(axis=1), up.sum(axis=1) * down.sum(axis=1)

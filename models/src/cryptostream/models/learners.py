@@ -27,8 +27,8 @@ CALIBRATION_SHARE: Final = 0.2
 #: Two numbers are fitted there; with fewer rows of either answer they would be noise.
 MIN_CALIBRATION_ROWS: Final = 200
 #: Neighbouring rows share their answers, so many rows of a few minutes count as a few: on less
-#: time than this, calibration fits one swing of the market and makes probabilities worse.
-MIN_CALIBRATION_MS: Final = 600_000
+#: time than this, calibration fits one swing of the market and makes probabilities much worse.
+MIN_CALIBRATION_MS: Final = 3_600_000
 #: A leaf of 100 rows carries a probability; small samples get 2 % of their rows.
 MIN_SAMPLES_LEAF: Final = 100
 SMALL_SAMPLE_LEAF_SHARE: Final = 0.02

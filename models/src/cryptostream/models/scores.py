@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cryptostream.models.errors import TrainingError
-from cryptostream.models.intervals import Blocks, Estimate, auc, entropy, estimate, losses
+from cryptostream.models.intervals import Blocks, Estimate, entropy, estimate, losses
 from cryptostream.models.labels import UNKNOWN
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ class Score:
 
     Attributes:
         rows: with an answer, ties left out; all but `ties_auc` and `edge_bps` rest on them.
-        auc: of label A.
+        auc: of label A, from pairs within one test.
         ties_auc: of the same probabilities where a tie counts as "not up".
         skill: 1 - log loss / log loss of always saying the test's own base rate; above 0 is
             better than knowing nothing but that rate.
@@ -97,7 +97,9 @@ def score(samples: Samples, p_up: Floats, blocks: Blocks) -> Score:
         rows=len(target),
         base_rate=base,
         auc=blocks.auc(samples.target, p_up, moved),
-        ties_auc=auc((samples.move_bps > 0).astype(np.int8), p_up),
+        ties_auc=blocks.auc(
+            (samples.move_bps > 0).astype(np.int8), p_up, np.ones(len(moved), dtype=np.bool_)
+        ).value,
         log_loss=blocks.ratio(lost, counted),
         base_log_loss=float(entropy(np.array([base]))[0]),
         skill=_skill(samples, lost, counted, blocks),

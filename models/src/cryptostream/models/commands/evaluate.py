@@ -18,9 +18,9 @@ from cryptostream.models.commands.common import (
     read_dataset,
     say,
 )
-from cryptostream.models.learners import KINDS
+from cryptostream.models.learners import KINDS, Kind
 from cryptostream.models.provenance import git_sha, versions
-from cryptostream.models.study import cost_bps, study, with_importance
+from cryptostream.models.study import CHAMPION, cost_bps, study, with_importance
 
 if TYPE_CHECKING:
     import argparse
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from cryptostream.models.study import Study
 
 HELP: Final = "judge the models on trades and write a report; status 1 for a suspected leak"
+CHALLENGERS: Final = tuple(kind for kind in KINDS if kind != CHAMPION)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -37,6 +38,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_source(parser)
     add_learning(parser)
     parser.add_argument("--report", type=Path, required=True, help="HTML file to write")
+    parser.add_argument(
+        "--challengers", nargs="*", choices=CHALLENGERS, default=CHALLENGERS,
+        help="judged beside the forest",
+    )  # fmt: skip
 
 
 def run(options: argparse.Namespace) -> int:
@@ -44,7 +49,8 @@ def run(options: argparse.Namespace) -> int:
     dataset, learning = read_dataset(options), learning_options(options)
     with progress() as bar:
         task = bar.add_task("walking forward", total=len(dataset.horizons_ms) + 1)
-        found = study(dataset, learning, advance=lambda _: bar.advance(task))
+        kinds: list[Kind] = [CHAMPION, *options.challengers]
+        found = study(dataset, learning, kinds=kinds, advance=lambda _: bar.advance(task))
     found = with_importance(found, learning.seed)
     options.report.parent.mkdir(parents=True, exist_ok=True)
     options.report.write_text(
@@ -70,7 +76,7 @@ def _summary(found: Study, dataset: Dataset) -> dict[str, Any]:
         "data": data_facts(dataset),
         "cost_bps": cost_bps(dataset),
         "horizons": {
-            f"{horizon_ms / 1000:g}": {kind: asdict(report.scores[kind]) for kind in KINDS}
+            f"{horizon_ms / 1000:g}": {name: asdict(score) for name, score in report.scores.items()}
             for horizon_ms, report in found.reports.items()
         },
         "naive": {name: asdict(score) for name, score in found.naive.scores.items()},
