@@ -1,6 +1,6 @@
 # Everything goes through these targets; `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: dashboards help setup demo up down status doctor feed test bench-ingest drill-ingest lint format lock images
+.PHONY: dashboards help setup demo up down status doctor feed test bench-ingest bench-predict drill-ingest lint format lock images chart-tools
 
 ARGS ?=
 BIN := .venv/bin
@@ -52,11 +52,17 @@ test: lint ## Lint, then run all tests against the real servers
 bench-ingest: $(DEV) ## Compare ingest's CPU per trade with pybit, cryptofeed and ccxt
 	@PYTHONPATH=scripts/bench:tests exec $(BIN)/python -m bench_ingest $(ARGS)
 
+bench-predict: $(DEV) ## Measure the predictor: rows per second, and waits of 64 callers
+	@PYTHONPATH=scripts/bench exec $(BIN)/python -m bench_predict $(ARGS)
+
 drill-ingest: $(DEV) ## Run ingest through every fault there is; takes long
 	@exec $(BIN)/python -m pytest -m drill -s tests/system/test_ingest_faults.py tests/system/test_ingest_scale.py $(ARGS)
 
 images: ## Build the services' images; REPOSITORY and TAG name them
 	@scripts/images.sh $(ARGS)
+
+chart-tools: ## Fetch or build what checks the chart: both Helms, helm-unittest, promtool
+	@scripts/chart-tools.sh
 
 lint: $(DEV) ## Check style and types
 	@$(BIN)/ruff check
