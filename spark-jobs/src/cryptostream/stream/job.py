@@ -15,6 +15,7 @@ from pyspark.sql import functions as F  # noqa: N812
 
 from cryptostream.contracts.errors import CryptostreamError
 from cryptostream.contracts.indices import index_templates
+from cryptostream.stream import metrics
 from cryptostream.stream.alerts import AlertSink
 from cryptostream.stream.bulk import BulkWriter
 from cryptostream.stream.dead_letters import DeadLetters
@@ -27,11 +28,13 @@ from cryptostream.stream.messages import (
     MessagesQuery,
 )
 from cryptostream.stream.predictor import Predictor
+from cryptostream.stream.probe import Probe
 from cryptostream.stream.progress import OffsetCommitter, Progress
 from cryptostream.stream.records import COLUMNS
 from cryptostream.stream.rules import load_rules
 from cryptostream.stream.session import build_session, without_codegen
 from cryptostream.stream.shape import SHAPE, claim
+from cryptostream.stream.topic_ids import TopicsChangedError, check_topics, recovery
 from cryptostream.stream.trades import TradesQuery
 
 if TYPE_CHECKING:
@@ -108,10 +111,14 @@ class Job:
 
     def run(self, *, stop: Event, ready: Event) -> int:
         """Run until `stop` is set (gives 0) or a query fails (gives 1)."""
+        topics = "|".join((self._settings.topics_pattern, *MESSAGES_TOPICS))
         try:
             require_templates(connect(self._elasticsearch), stop=stop)
-        except TemplatesMissingError as error:
-            log.critical("templates_missing", extra={"fields": {"why": error}})
+            check_topics(self._kafka.bootstrap_servers, topics, self._checkpoint)
+        except (TemplatesMissingError, TopicsChangedError) as error:
+            missing = isinstance(error, TemplatesMissingError)
+            event = "templates_missing" if missing else "topics_changed"
+            log.critical(event, extra={"fields": {"why": error}})
             return 1
         if stop.is_set():
             return 0
@@ -122,13 +129,15 @@ class Job:
         queries = [self._start_trades(trades), self._start_messages()]
         # Its own thread: an outage of Elasticsearch must not keep this one from stopping.
         Thread(target=trades.settle_silences, args=(stop,), daemon=True).start()
+        Probe(connect(self._elasticsearch), metrics.SETTLED).start(stop)
         ready.set()
         while not stop.wait(LOOK_SECONDS):
             progress.look(queries)
             failed = next((query for query in queries if not query.isActive), None)
             if failed is not None:
-                why = str(failed.exception())[:2000]
-                log.error("query_failed", extra={"fields": {"query": failed.name, "why": why}})
+                why = str(failed.exception())
+                fields = {"query": failed.name, "recovery": recovery(why), "why": why}
+                log.error("query_failed", extra={"fields": fields})
                 return 1
         for query in queries:
             stop_gracefully(query, within=STOP_SECONDS / len(queries))
