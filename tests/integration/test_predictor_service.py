@@ -8,11 +8,13 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from typing import TYPE_CHECKING, Any, Self
 
 import httpx
 import joblib
 import numpy as np
+import psutil
 import pytest
 from support.eventually import eventually
 from support.predictor import (
@@ -23,6 +25,8 @@ from support.predictor import (
 )
 
 from cryptostream.contracts.features import FEATURE_COUNT, FEATURE_NAMES, FEATURES_HASH
+from cryptostream.models.pointing import Saved, write_pointer
+from cryptostream.models.promotion import Promotions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -193,18 +197,85 @@ class Load:
         return {model for _, model in self.answers}
 
 
-def test_a_model_is_swapped_under_load_without_a_failed_request(
+def test_models_are_swapped_under_load_without_a_failed_request(
     workshop: Workshop, predictor: PredictorProcess
 ) -> None:
-    """Training anew swaps the model while requests go on: none fails, each names its model."""
-    old = pointed(workshop)["tag"]
-    with Load(predictor.client.base_url, threads=2) as load:
-        eventually(lambda: old in load.models(), within=30)
-        new = workshop.train(seed=2).tag
-        eventually(lambda: new in load.models(), within=30)
+    """Across a promotion and a rollback 1,000 requests and more go on: none fails or mixes."""
+    old = pointed(workshop)
+    first = Saved(old["tag"], old["sha256"])
+    second = workshop.train(seed=2)
+    write_pointer(workshop.pointer, first)
+    promotions = Promotions(workshop.pointer, lambda: time.time_ns() // 1_000_000)
+    with Load(predictor.client.base_url, threads=4) as load:
+        eventually(lambda: first.tag in load.models(), within=60)
+        promotions.promote(Saved(second.tag, second.sha256), "better")
+        eventually(lambda: second.tag in load.models(), within=60)
+        promotions.rollback("asked for")
+        eventually(lambda: load.answers[-1][1] == first.tag, within=60)
+        eventually(lambda: len(load.answers) >= 1_000, within=120)
     assert not load.failures
     assert {status for status, _ in load.answers} == {200}
-    assert load.models() == {old, new}
+    assert load.models() == {first.tag, second.tag}
+
+
+@pytest.mark.parametrize("damage", ["corrupt", "truncated", "foreign"])
+def test_a_damaged_model_is_refused_and_shows(
+    workshop: Workshop, predictor: PredictorProcess, damage: str
+) -> None:
+    """The old model goes on serving; metric and probe say what is wrong, until it is right."""
+    good = pointed(workshop)
+    other = workshop.train(seed=3)
+    path = workshop.store / "models" / other.tag.replace(":", "/") / "saved_model.pkl"
+    whole = path.read_bytes()
+    spoilt = {"corrupt": b"x" + whole[1:], "truncated": whole[:-10], "foreign": b"{}"}[damage]
+    write_pointer(workshop.pointer, Saved(good["tag"], good["sha256"]))
+    eventually(lambda: not predictor.client.get("/readyz").json()["refused"], within=10)
+    path.write_bytes(spoilt)
+    write_pointer(workshop.pointer, Saved(other.tag, other.sha256))
+    try:
+        eventually(lambda: "sha256" in predictor.client.get("/readyz").json()["refused"], within=10)
+        assert predictor.metric("cryptostream_predictor_model_refused") == 1
+        assert predictor.predict(columns_of(ROWS[:1])).json()["model"] == good["tag"]
+    finally:
+        write_pointer(workshop.pointer, Saved(good["tag"], good["sha256"]))
+    eventually(lambda: not predictor.client.get("/readyz").json()["refused"], within=10)
+
+
+def test_raw_rows_get_the_scores_of_json_columns(predictor: PredictorProcess) -> None:
+    """The fast path answers the same numbers as float32, and names the model in its headers."""
+    table = ROWS.astype("<f4")
+    by_json = predictor.predict(columns_of(table.astype(float))).json()
+    headers = {"content-type": "application/octet-stream", "features-hash": FEATURES_HASH}
+    answer = predictor.client.post("/predict_raw", content=table.tobytes(), headers=headers)
+    assert answer.status_code == 200
+    assert answer.headers["model"] == by_json["model"]
+    assert answer.headers["no-edge"] == "true"
+    scores = np.frombuffer(answer.content, "<f4")
+    assert scores.tolist() == np.array(by_json["p_up"], "<f4").tolist()
+
+
+def test_what_is_far_too_large_is_refused_at_once_and_costs_no_memory(
+    predictor: PredictorProcess,
+) -> None:
+    """A million rows and 100 MB are answered 413; the process doesn't grow by the bodies' size."""
+    process = psutil.Process(predictor.process.pid)
+    before = process.memory_info().rss
+    headers = {"content-type": "application/octet-stream", "features-hash": FEATURES_HASH}
+    for size in (1_000_000 * 4 * FEATURE_COUNT, 100 * 1024 * 1024):
+        for path in ("/predict", "/predict_raw"):
+            answer = predictor.client.post(path, content=bytes(size), headers=headers)
+            assert answer.status_code == 413
+    assert process.memory_info().rss - before < 64 * 1024 * 1024
+
+
+def test_a_model_that_is_too_old_says_so_in_place_of_scores(workshop: Workshop) -> None:
+    """Beyond its age limit a model answers 503 with the reason `stale` on both routes."""
+    with running_predictor(workshop, {"PREDICTOR_MAX_AGE": "0.001"}) as running:
+        raw = running.client.post("/predict_raw", content=b"")
+        for answer in (running.predict(columns_of(ROWS[:1])), raw):
+            assert answer.status_code == 503
+            assert answer.json()["reason"] == "stale"
+        assert running.client.get("/readyz").json()["stale"] is True
 
 
 def test_a_bad_pointer_keeps_the_old_model(workshop: Workshop, predictor: PredictorProcess) -> None:

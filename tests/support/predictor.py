@@ -8,6 +8,7 @@ import subprocess
 import sys
 from contextlib import contextmanager
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -19,7 +20,7 @@ from support.servers import free_ports
 from cryptostream.contracts.features import FEATURE_NAMES, FEATURES_HASH
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     import numpy as np
@@ -104,14 +105,16 @@ class PredictorProcess:
 
 
 @contextmanager
-def running_predictor(workshop: Workshop) -> Iterator[PredictorProcess]:
+def running_predictor(
+    workshop: Workshop, settings: Mapping[str, str] = MappingProxyType({})
+) -> Iterator[PredictorProcess]:
     """Start `python -m cryptostream.predictor`, wait until ready, stop it by SIGTERM."""
     (port,) = free_ports(1)
     log = workshop.folder / "predictor.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
             [sys.executable, "-m", "cryptostream.predictor"],
-            env=workshop.environment(port),
+            env={**workshop.environment(port), **settings},
             stdout=output,
             stderr=output,
         )

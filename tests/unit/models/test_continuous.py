@@ -23,7 +23,7 @@ from cryptostream.models.pointing import Saved
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-OPTIONS = Options(trees=5, max_rows=1_000)
+OPTIONS = Options(trees=3, max_rows=1_000)
 BAR = Bar(Rules(min_blocks=10, dwell_ms=1_000), "")
 
 
@@ -71,9 +71,9 @@ class Told:
 
 @pytest.fixture(scope="module")
 def dataset() -> Dataset:
-    """Make a market with a planted effect, an hour of it: one order in 0.8 s."""
-    tape = market.tape("BTCUSDT", orders=4_500, seed=1, impact=0.4)
-    slow = replace(tape, time_ms=tape.time_ms[0] + 3 * (tape.time_ms - tape.time_ms[0]))
+    """Make a market with a planted effect, an hour of it: one order in 1.5 s."""
+    tape = market.tape("BTCUSDT", orders=2_000, seed=1, impact=0.4)
+    slow = replace(tape, time_ms=tape.time_ms[0] + 6 * (tape.time_ms - tape.time_ms[0]))
     return build([slow], horizons_ms=(SERVED_HORIZON_MS,))
 
 

@@ -30,7 +30,7 @@ class ScoreboardSettings(ServiceSettings):
     pointer: Path | None = None
     drift_minutes: int = Field(default=10, ge=1, le=1_440)
     metrics_host: str = "127.0.0.1"
-    metrics_port: int = Field(default=19130, ge=1, le=65535)
+    metrics_port: int = Field(default=19140, ge=1, le=65535)
 
     @property
     def window_ms(self) -> int:

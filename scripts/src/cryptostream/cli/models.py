@@ -1,4 +1,4 @@
-"""`cryptostream export | train | evaluate | parity`: the models room's commands, passed on.
+"""`cryptostream export | train | rollback | ...`: the models room's commands, passed on.
 
 The room reads its own arguments (`cryptostream train --help` is its help); what is added here is
 where the running stack has Elasticsearch, the store and the pointer.
@@ -25,9 +25,17 @@ _PASSED_ON: Final = {
     "ignore_unknown_options": True,
     "help_option_names": [],
 }
+#: With one of these, training is the room's `learn`.
+_LEARN: Final = ("--every", "--once")
+_NEEDS: Final = {
+    "train": ("--store", "--pointer"),
+    "learn": ("--store", "--pointer"),
+    "rollback": ("--pointer",),
+}
 COMMANDS: Final = {
     "export": "Export stored trades with their vectors into Parquet.",
-    "train": "Train a model and point the predictor at it.",
+    "train": "Train a model and point the predictor at it; --every 30m goes on learning.",
+    "rollback": "Serve the model that was served before.",
     "evaluate": "Judge the models on trades and write a report.",
     "parity": "Check that a replay gives the vectors that the stream stored.",
 }
@@ -44,13 +52,15 @@ def arguments(name: str, given: list[str], home: Path | None) -> list[str]:
 
     `home` is None where nothing runs; then the room asks for what is missing.
     """
-    if name != "train" or home is None:
+    if name == "train" and any(one.split("=")[0] in _LEARN for one in given):
+        name = "learn"
+    if name not in _NEEDS or home is None:
         return [name, *given]
     kept = {"--store": home / "models" / "store", "--pointer": home / "models" / "current.json"}
     added = [
         f"{option}={path}"
         for option, path in kept.items()
-        if not any(one.split("=")[0] == option for one in given)
+        if option in _NEEDS[name] and not any(one.split("=")[0] == option for one in given)
     ]
     return [name, *given, *added]
 

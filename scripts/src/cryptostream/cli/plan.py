@@ -28,6 +28,7 @@ class Ports:
     ingest: int = 19101
     stream: int = 19110
     board: int = 18000
+    scoreboard: int = 19140
     alerts: int = 19130
     alerts_webhook: int = 19131
 
@@ -130,6 +131,7 @@ def listened(
         plan_ports.predictor: "predictor",
         plan_ports.stream: "stream",
         plan_ports.board: "board",
+        plan_ports.scoreboard: "scoreboard",
         plan_ports.alerts: "alerts",
         plan_ports.alerts_webhook: "alerts",
         **{plan_ports.ingest + shard: f"ingest-{shard}" for shard in range(shards)},

@@ -37,6 +37,7 @@ def stack(plan: Plan) -> tuple[Component, ...]:
         _stream(plan),
         *_ingest(plan),
         _board(plan),
+        _scoreboard(plan),
         _alerts(plan),
     ]
     if not plan.market.is_simulated:
@@ -228,6 +229,23 @@ def _ingest(plan: Plan) -> list[Component]:
         )
         for shard in range(plan.shards)
     ]
+
+
+def _scoreboard(plan: Plan) -> Component:
+    return Component(
+        name="scoreboard",
+        argv=(plan.python, "-m", "cryptostream.models", "scoreboard"),
+        probe=Probe("http", f"http://127.0.0.1:{plan.ports.scoreboard}/livez"),
+        needs=("topics", "templates", "stream"),
+        port=plan.ports.scoreboard,
+        env={
+            **_shared(plan),
+            "OMP_NUM_THREADS": "1",
+            "SCOREBOARD_METRICS_PORT": str(plan.ports.scoreboard),
+            "SCOREBOARD_POINTER": str(_pointer(plan)),
+        },
+        memory_mb=250,
+    )
 
 
 def _board(plan: Plan) -> Component:

@@ -53,7 +53,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("cryptostream.models.learn")
 
 HELP: Final = "train again and again on the newest trades, and promote what passes the gate"
-METRICS_PORT: Final = 19131
+METRICS_PORT: Final = 19141
 #: The newest trades may not be searchable yet.
 LAG_MS: Final = 15_000
 _UNITS: Final = {"s": 1, "m": 60, "h": 3_600}
