@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 SIZES: Final = (1_000, 10_000)
 CALLERS: Final = 64
 CALLER_ROWS: Final = 100
-READY_SECONDS: Final = 60.0
+READY_SECONDS: Final = 180.0
 
 
 class Result(NamedTuple):

@@ -38,4 +38,15 @@ def test_help_is_the_rooms_own() -> None:
     )
     assert done.returncode == 0
     assert "--report" in done.stdout
-    assert set(COMMANDS) == {"export", "train", "evaluate", "parity"}
+    assert set(COMMANDS) == {"export", "train", "rollback", "evaluate", "parity"}
+
+
+def test_training_again_and_again_and_rolling_back_know_the_running_stack(tmp_path: Path) -> None:
+    """`train --every` is the room's `learn`, with store and pointer; `rollback` has the pointer."""
+    pointer = f"--pointer={tmp_path / 'models' / 'current.json'}"
+    store = f"--store={tmp_path / 'models' / 'store'}"
+    assert arguments("train", ["--every", "30m"], tmp_path) == [
+        "learn", "--every", "30m", store, pointer,
+    ]  # fmt: skip
+    assert arguments("train", ["--once"], None) == ["learn", "--once"]
+    assert arguments("rollback", [], tmp_path) == ["rollback", pointer]

@@ -244,7 +244,7 @@ def _scoreboard(plan: Plan) -> Component:
             "SCOREBOARD_METRICS_PORT": str(plan.ports.scoreboard),
             "SCOREBOARD_POINTER": str(_pointer(plan)),
         },
-        memory_mb=250,
+        memory_mb=220,
     )
 
 
