@@ -107,15 +107,16 @@ def last_direction(price: Floats, segment: Ints) -> Labels:
 
 
 def half_spread_bps(tape: Tape) -> float:
-    """Estimate half the bid-ask spread: the median step between trades of opposite sides.
+    """Estimate half the bid-ask spread: the median step between orders of opposite sides.
 
-    A buy prints at the ask and a sell at the bid, so where one follows the other within a second
-    their prices lie a spread apart, moves of the mid aside. NaN where no such pair exists.
+    A buy hits the ask and a sell the bid, so where one follows the other within a second their
+    first prices lie a spread apart, moves of the mid aside. NaN where no such pair exists.
     """
-    near = (np.diff(tape.side) != 0) & (np.diff(tape.segment) == 0)
-    pairs = np.flatnonzero(near & (np.diff(tape.time_ms) <= NEAR_MS))
+    at = first_fills(tape)
+    time_ms, price, side = tape.time_ms[at], tape.price[at], tape.side[at]
+    near = (np.diff(side) != 0) & (np.diff(tape.segment[at]) == 0)
+    pairs = np.flatnonzero(near & (np.diff(time_ms) <= NEAR_MS))
     if not len(pairs):
         return float("nan")
-    before, after = tape.price[pairs], tape.price[pairs + 1]
-    spread = (after - before) * tape.side[pairs + 1]
-    return float(max(np.median(spread / before), 0.0) / 2 * 1e4)
+    spread = (price[pairs + 1] - price[pairs]) * side[pairs + 1]
+    return float(max(np.median(spread / price[pairs]), 0.0) / 2 * 1e4)

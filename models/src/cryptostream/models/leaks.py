@@ -15,6 +15,7 @@ import numpy as np
 
 from cryptostream.contracts.features import FEATURE_NAMES, initial_state
 from cryptostream.models.errors import LeakError
+from cryptostream.models.evaluation import BASELINES
 from cryptostream.models.intervals import CONFIDENCE
 from cryptostream.models.scores import CHANCE
 
@@ -54,7 +55,7 @@ def suspicions(reports: Mapping[int, Report]) -> list[str]:
 
 
 def false_skill(reports: Mapping[int, Report]) -> list[str]:
-    """Name each score that stands clear of 0.5: in a null world nothing may be named.
+    """Name each model's score that stands clear of 0.5: in a null world nothing may be named.
 
     Of twenty 95 % intervals one leaves the truth out by chance, so they are widened until all of
     them together hold it with that confidence (Bonferroni, normal quantiles).
@@ -63,6 +64,7 @@ def false_skill(reports: Mapping[int, Report]) -> list[str]:
         (horizon_ms, name, score.auc)
         for horizon_ms, report in reports.items()
         for name, score in report.scores.items()
+        if name not in BASELINES
     ]
     wider = _quantile(len(found)) / _quantile(1)
     return [
