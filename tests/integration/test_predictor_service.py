@@ -229,7 +229,8 @@ def test_a_damaged_model_is_refused_and_shows(
     whole = path.read_bytes()
     spoilt = {"corrupt": b"x" + whole[1:], "truncated": whole[:-10], "foreign": b"{}"}[damage]
     write_pointer(workshop.pointer, Saved(good["tag"], good["sha256"]))
-    eventually(lambda: not predictor.client.get("/readyz").json()["refused"], within=10)
+    # Training pointed at the new model; only once the old one is back will it be read anew.
+    eventually(lambda: predictor.client.get("/readyz").json()["model"] == good["tag"], within=10)
     path.write_bytes(spoilt)
     write_pointer(workshop.pointer, Saved(other.tag, other.sha256))
     try:
