@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from cryptostream.models.trades import Tape
 
 OPTIONS = Options(kind="logistic", seed=1)
-ORDERS = 6_000
+ORDERS = 12_000
 
 
 def test_the_market_holds_what_fakes_skill() -> None:

@@ -54,11 +54,11 @@ def suspicions(reports: Mapping[int, Report]) -> list[str]:
     ]
 
 
-def false_skill(reports: Mapping[int, Report]) -> list[str]:
+def false_skill(reports: Mapping[int, Report], *, confidence: float = CONFIDENCE) -> list[str]:
     """Name each model's score that stands clear of 0.5: in a null world nothing may be named.
 
     Of twenty 95 % intervals one leaves the truth out by chance, so they are widened until all of
-    them together hold it with that confidence (Bonferroni, normal quantiles).
+    them together hold it with the given confidence (Bonferroni, normal quantiles).
     """
     found = [
         (horizon_ms, name, score.auc)
@@ -66,7 +66,7 @@ def false_skill(reports: Mapping[int, Report]) -> list[str]:
         for name, score in report.scores.items()
         if name not in BASELINES
     ]
-    wider = _quantile(len(found)) / _quantile(1)
+    wider = _quantile(confidence, len(found)) / _quantile(CONFIDENCE, 1)
     return [
         f"AUC {auc.value:.3f} of {name} at {horizon_ms / 1000:g} s stands clear of {CHANCE}"
         for horizon_ms, name, auc in found
@@ -76,8 +76,8 @@ def false_skill(reports: Mapping[int, Report]) -> list[str]:
     ]
 
 
-def _quantile(tests: int) -> float:
-    return NormalDist().inv_cdf(1.0 - (1.0 - CONFIDENCE) / 2.0 / tests)
+def _quantile(confidence: float, tests: int) -> float:
+    return NormalDist().inv_cdf(1.0 - (1.0 - confidence) / 2.0 / tests)
 
 
 def refuse(reports: Mapping[int, Report]) -> None:
