@@ -97,9 +97,7 @@ def score(samples: Samples, p_up: Floats, blocks: Blocks) -> Score:
         rows=len(target),
         base_rate=base,
         auc=blocks.auc(samples.target, p_up, moved),
-        ties_auc=blocks.auc(
-            (samples.move_bps > 0).astype(np.int8), p_up, np.ones(len(moved), dtype=np.bool_)
-        ).value,
+        ties_auc=_ties_auc(samples, p_up, blocks),
         log_loss=blocks.ratio(lost, counted),
         base_log_loss=float(entropy(np.array([base]))[0]),
         skill=_skill(samples, lost, counted, blocks),
@@ -134,6 +132,12 @@ def calibration_error(target: Labels, p_up: Floats) -> float:
 def _on(rows: Mask, value: npt.NDArray[Any]) -> Floats:
     """Give the value on the chosen rows and 0 elsewhere."""
     return np.where(rows, value, 0.0).astype(np.float64)
+
+
+def _ties_auc(samples: Samples, p_up: Floats, blocks: Blocks) -> float:
+    """Give the AUC where "up" is a positive move; the literal label counts its ties itself."""
+    up = samples.move_bps > 0 if samples.move_bps.any() else samples.target == 1
+    return blocks.auc(up.astype(np.int8), p_up, np.ones(len(up), dtype=np.bool_)).value
 
 
 def _skill(samples: Samples, lost: Floats, counted: Floats, blocks: Blocks) -> Estimate:
