@@ -15,8 +15,7 @@ from __future__ import annotations
 import logging
 import math
 import time
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import orjson
 import urllib3
@@ -37,8 +36,7 @@ _HTTP_UNAVAILABLE: Final = 503
 _STALE: Final = "stale"
 
 
-@dataclass(frozen=True, slots=True)
-class Prediction:
+class Prediction(NamedTuple):
     """A score with the model that gave it, or the reason why there is none."""
 
     p_up: float | None = None

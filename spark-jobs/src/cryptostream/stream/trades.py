@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections import Counter
 from threading import Lock
 from typing import TYPE_CHECKING, Final
 
@@ -180,7 +181,7 @@ def _count(
     for result, count in step.late.items():
         metrics.LATE.labels(result).inc(count)
     metrics.BULK_RETRIES.inc(outcome.retried)
-    for prediction in predictions:
-        metrics.PREDICTIONS.labels(prediction.reason or "ok").inc()
+    for reason, count in Counter(one.reason for one in predictions).items():
+        metrics.PREDICTIONS.labels(reason or "ok").inc(count)
     for letter in letters:
         metrics.DEAD_LETTERS.labels(letter.reason).inc()
