@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from support.charts import Objects
 
-WORKLOADS = {"Deployment", "StatefulSet", "Job", "CronJob", "DaemonSet"}
+WORKLOADS = {"Deployment", "StatefulSet", "Job", "CronJob", "DaemonSet", "Pod"}
 MEBIBYTE = 1024 * 1024
 LAPTOP_BYTES = 8192 * MEBIBYTE
 UNITS = {"Mi": MEBIBYTE, "Gi": 1024 * MEBIBYTE}
@@ -28,7 +28,8 @@ def pods(rendered: Objects) -> Iterator[tuple[str, dict[str, Any]]]:
         if one["kind"] in WORKLOADS:
             spec = one["spec"]
             spec = spec["jobTemplate"]["spec"] if one["kind"] == "CronJob" else spec
-            yield f"{one['kind']}/{one['metadata']['name']}", spec["template"]["spec"]
+            pod = spec if one["kind"] == "Pod" else spec["template"]["spec"]
+            yield f"{one['kind']}/{one['metadata']['name']}", pod
 
 
 def named(rendered: Objects, kind: str) -> dict[str, dict[str, Any]]:
@@ -100,7 +101,7 @@ def test_the_laptop_profile_asks_for_eight_gigabytes_at_most() -> None:
     asked = {name: amount * replicas[name] for name, amount in asked.items()}
     asked |= servers_bytes(objects("laptop"))
     lasting = sum(asked.values()) - sum(
-        amount for name, amount in asked.items() if name.startswith("Job/")
+        amount for name, amount in asked.items() if name.startswith(("Job/", "Pod/"))
     )
     assert lasting <= LAPTOP_BYTES, {name: one // MEBIBYTE for name, one in asked.items()}
 
