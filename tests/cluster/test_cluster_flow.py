@@ -1,0 +1,181 @@
+"""A release in a real cluster: trades flow, and go on flowing through all that happens to it."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from support.charts import CHART
+from support.eventually import eventually
+from support.kube import FULLNAME, RELEASE, is_ready, name_of
+
+if TYPE_CHECKING:
+    from support.kube import Kube
+
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(1_800)]
+#: From the install's begin until trades are stored.
+FLOW_SECONDS = 360.0
+READY_SECONDS = 420.0
+#: A Lease's end, the moves that follow, and a look at it.
+SETTLE_SECONDS = 180.0
+POLL_SECONDS = 2.0
+PORTS = {
+    "ingest": 19101,
+    "stream": 19110,
+    "predictor": 13000,
+    "scoreboard": 19140,
+    "alerts": 19130,
+    "board": 18000,
+    "audit": 19120,
+    "simulator": 18080,
+}
+#: Each of them dies once.
+KILLED = ("ingest", "stream", "predictor", "simulator", "board", "alerts", "audit", "scoreboard")
+
+
+def stored(kube: Kube) -> float:
+    """Count the trades that the stream has stored since it was started."""
+    pod = name_of(ready(kube, "stream")[0])
+    return kube.metrics(pod, PORTS["stream"]).get("cryptostream_stream_trades_total", 0.0)
+
+
+def ready(kube: Kube, component: str) -> list[dict[str, Any]]:
+    """Give a component's pods; all of them must be ready."""
+    pods = kube.pods(component)
+    assert pods, f"{component} has no pod"
+    waiting = [name_of(pod) for pod in pods if not is_ready(pod)]
+    assert not waiting, f"not ready: {waiting}"
+    return pods
+
+
+def settle(kube: Kube, *components: str) -> None:
+    """Wait until components are ready."""
+    for component in components:
+        eventually(lambda one=component: ready(kube, one), within=READY_SECONDS, poll=POLL_SECONDS)
+
+
+def prove(kube: Kube) -> dict[str, Any]:
+    """Let `helm test` compare Kafka and Elasticsearch; nothing may be lost or doubled."""
+    done = kube.helm("test", RELEASE, "--logs", "--timeout", "10m")
+    assert done.returncode == 0, done.stdout + done.stderr
+    found: dict[str, Any] = json.loads(
+        next(line for line in done.stdout.splitlines() if line.startswith('{"trades"'))
+    )
+    assert (found["lost"], found["duplicates"]) == (0, 0), found
+    assert found["trades"], found
+    return found
+
+
+def test_trades_are_stored_within_six_minutes(kube: Kube, installed: float) -> None:
+    """From `helm install` to the first stored trades it takes no more than six minutes."""
+    left = max(1.0, installed + FLOW_SECONDS - time.monotonic())
+    assert eventually(lambda: stored(kube) > 0, within=left, poll=POLL_SECONDS)
+    print(f"trades are stored after {time.monotonic() - installed:.0f} s")  # noqa: T201
+
+
+@pytest.mark.usefixtures("installed")
+def test_the_release_proves_itself(kube: Kube) -> None:
+    """`helm test` finds every trade once, with predictions and candles."""
+    settle(kube, *PORTS)
+    found = prove(kube)
+    assert found["predictions"], found
+    assert found["candles"], found
+
+
+@pytest.mark.usefixtures("installed")
+@pytest.mark.parametrize("component", sorted(PORTS))
+def test_a_components_metrics_can_be_read(kube: Kube, component: str) -> None:
+    """Each pod serves metrics in Prometheus' format, with some of its own among them."""
+    settle(kube, component)
+    for pod in ready(kube, component):
+        samples = kube.metrics(name_of(pod), PORTS[component])
+        room = "models" if component == "scoreboard" else component
+        assert [name for name in samples if name.startswith(f"cryptostream_{room}_")], samples
+
+
+@pytest.mark.usefixtures("installed")
+def test_ingest_is_scaled_and_no_symbol_is_left_alone(kube: Kube) -> None:
+    """1, 3, 2 pods: each symbol has its owners each time, and nothing is lost."""
+    for count in (1, 3, 2):
+        kube.kubectl("scale", "deployment", f"{FULLNAME}-ingest", f"--replicas={count}")
+        eventually(
+            lambda wanted=count: is_shared(kube, wanted), within=SETTLE_SECONDS, poll=POLL_SECONDS
+        )
+    prove(kube)
+
+
+def is_shared(kube: Kube, count: int) -> bool:
+    """Tell whether so many pods read each symbol twice, or once if there is one pod."""
+    pods = ready(kube, "ingest")
+    assert len(pods) == count
+    seen = [kube.metrics(name_of(pod), PORTS["ingest"]) for pod in pods]
+    assert all(each["cryptostream_ingest_members"] == count for each in seen)
+    listed = seen[0]["cryptostream_ingest_listed_symbols"]
+    read = sum(each["cryptostream_ingest_symbols"] for each in seen)
+    assert listed > 0
+    assert read == listed * min(2, count), (read, listed)
+    return True
+
+
+@pytest.mark.usefixtures("installed")
+@pytest.mark.parametrize("component", KILLED)
+def test_a_killed_pod_comes_back_and_nothing_is_lost(kube: Kube, component: str) -> None:
+    """A pod that dies without a word is replaced; all its trades are stored, once."""
+    settle(kube, "ingest", "stream", "predictor", component)
+    kill(kube, kube.pods(component)[0])
+    settle(kube, component, "stream")
+    prove(kube)
+
+
+def kill(kube: Kube, pod: dict[str, Any]) -> None:
+    """End a pod at once, without a chance to end cleanly; wait until it is another one."""
+    kube.kubectl("delete", "pod", name_of(pod), "--grace-period=0", "--force", "--wait=false")
+    old = pod["metadata"]["uid"]
+    eventually(
+        lambda: old not in {one["metadata"]["uid"] for one in kube.objects("pods")},
+        within=60.0,
+        poll=POLL_SECONDS,
+    )
+
+
+@pytest.mark.usefixtures("installed")
+def test_elasticsearch_dies_and_nothing_is_lost(kube: Kube) -> None:
+    """While Elasticsearch is gone the stream waits, and then stores what Kafka kept."""
+    (pod,) = kube.objects("pods", f"elasticsearch.k8s.elastic.co/cluster-name={FULLNAME}")
+    kill(kube, pod)
+    settle(kube, "elasticsearch", "stream")
+    prove(kube)
+
+
+@pytest.mark.usefixtures("installed")
+def test_an_upgrade_keeps_it_running(kube: Kube) -> None:
+    """New values reach the pods, the set-up runs anew and changes nothing, nothing is lost."""
+    before = templates(kube)
+    arguments = ["--reuse-values", "--set", "stream.env.LOG_LEVEL=INFO", "--set", "stream.cores=1"]
+    done = kube.helm("upgrade", RELEASE, str(CHART), *arguments)
+    assert done.returncode == 0, done.stderr
+    revision = json.loads(kube.helm("status", RELEASE, "--output", "json").stdout)["version"]
+    job = f"job/{FULLNAME}-setup-{revision}"
+    kube.kubectl("wait", job, "--for=condition=Complete", "--timeout=300s", within=330.0)
+    kube.kubectl("rollout", "status", f"statefulset/{FULLNAME}-stream", within=READY_SECONDS)
+    settle(kube, *PORTS)
+    assert templates(kube) == before
+    prove(kube)
+
+
+def templates(kube: Kube) -> str:
+    """Ask Elasticsearch for the index templates, with the stream's own rights."""
+    pod = name_of(ready(kube, "stream")[0])
+    return kube.python(pod, ASK, "/_index_template/crypto-*")
+
+
+ASK = """
+import base64, os, ssl, sys, urllib.request as r
+login = f"{os.environ['ELASTICSEARCH_USERNAME']}:{os.environ['ELASTICSEARCH_PASSWORD']}"
+ask = r.Request(os.environ["ELASTICSEARCH_URL"] + sys.argv[1])
+ask.add_header("Authorization", "Basic " + base64.b64encode(login.encode()).decode())
+trusted = ssl.create_default_context(cafile=os.environ["ELASTICSEARCH_CA_CERTS"])
+print(r.urlopen(ask, timeout=20, context=trusted).read().decode())
+"""
