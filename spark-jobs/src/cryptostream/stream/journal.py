@@ -15,12 +15,12 @@ the engine, their output dropped. Without a usable snapshot the engine begins co
 
 from __future__ import annotations
 
-import gc
 import logging
 import os
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from cryptostream.contracts.errors import ContractError
+from cryptostream.stream.collector import no_collections
 from cryptostream.stream.dedup import Seen
 from cryptostream.stream.snapshot import CANDLES, dump, load
 from cryptostream.stream.wal import Batch, read_batch, write_batch
@@ -77,7 +77,9 @@ class Journal:
         self._times[batch_id] = now_ms
         self._since.add(len(fresh), now_ms)
         if self._since.is_due:
-            self._write(f"{batch_id}.snapshot", _dump(memory.engine))
+            with no_collections():
+                snapshot = dump(memory.engine)
+            self._write(f"{batch_id}.snapshot", snapshot)
             self._since = _Since(now_ms)
             self._drop(now_ms)
 
@@ -164,15 +166,6 @@ class Journal:
         draft = self._folder / f"{name}.tmp"
         draft.write_bytes(content)
         os.replace(draft, self._folder / name)  # noqa: PTH105 - says atomic to every reader
-
-
-def _dump(engine: Engine) -> bytes:
-    """Render the engine without a garbage collection in between: it would walk all of it."""
-    gc.disable()
-    try:
-        return dump(engine)
-    finally:
-        gc.enable()
 
 
 class _Since:

@@ -9,19 +9,17 @@ from __future__ import annotations
 
 import logging
 import time
-from collections import Counter
 from threading import Lock
 from typing import TYPE_CHECKING, Final
 
 from elasticsearch import ApiError
 
-from cryptostream.contracts.errors import ContractError
-from cryptostream.contracts.messages import DeadLetter, dead_letter
 from cryptostream.stream import metrics
 from cryptostream.stream.bulk import SinkUnavailableError
-from cryptostream.stream.documents import candle_action, rolling_action, trade_action
-from cryptostream.stream.predictor import BLOCK_TRADE, Prediction
-from cryptostream.stream.records import COMPONENT, read_records
+from cryptostream.stream.collector import no_collections
+from cryptostream.stream.documents import candle_action, rolling_action
+from cryptostream.stream.records import read_records
+from cryptostream.stream.settle import Scored, Settler, count
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -29,12 +27,13 @@ if TYPE_CHECKING:
 
     from pyspark.sql import DataFrame
 
+    from cryptostream.contracts.messages import DeadLetter
     from cryptostream.stream.alerts import AlertSink
-    from cryptostream.stream.bulk import BulkWriter, Outcome, Refused
+    from cryptostream.stream.bulk import BulkWriter
     from cryptostream.stream.dead_letters import DeadLetters
-    from cryptostream.stream.engine import Engine, Features, Step
+    from cryptostream.stream.engine import Engine
     from cryptostream.stream.journal import Journal, Memory
-    from cryptostream.stream.predictor import Predictor
+    from cryptostream.stream.predictor import Prediction, Predictor
     from cryptostream.stream.records import Record
 
 log = logging.getLogger(__name__)
@@ -62,8 +61,7 @@ class TradesQuery:
         clock_ms: Callable[[], int] = now_ms,
     ) -> None:
         self._writer = writer
-        self._predictor = predictor
-        self._dead_letters = dead_letters
+        self._settler = Settler(writer=writer, predictor=predictor, dead_letters=dead_letters)
         self._alerts = alerts
         self._journal = journal
         self._clock_ms = clock_ms
@@ -85,8 +83,9 @@ class TradesQuery:
 
         Spark commits the batch after this function returns, never before.
         """
-        rows = batch.toArrow().to_pylist()  # 1
-        with self._lock, metrics.BATCH_SECONDS.labels("trades").time():
+        with no_collections():
+            rows = batch.toArrow().to_pylist()  # 1
+        with self._lock, no_collections(), metrics.BATCH_SECONDS.labels("trades").time():
             records, letters = read_records(rows, now_ms=self._clock_ms())
             memory = self._restored(batch_id)  # 2
             newest = max((row["kafka_time"] for row in rows), default=memory.engine.now_ms)
@@ -136,52 +135,20 @@ class TradesQuery:
     ) -> list[Prediction]:
         stream_time = self._clock_ms()
         features = engine.features(records)
-        predictions = self._predict(features)
+        predictions = self._settler.predict(features)
         step = engine.advance(records, _scores(predictions), newest)
-        trades = [
-            trade_action(record, vector, prediction, stream_time=stream_time)
-            for record, vector, prediction in zip(records, features, predictions, strict=True)
-        ]
         others = [candle_action(one) for one in step.candles]
         others += [rolling_action(row) for row in step.rolling]
-        outcome = self._writer.write(trades + others)
-        letters += [refused_document(refused, stream_time) for refused in outcome.refused]
+        tally = self._settler.settle(
+            Scored(records, features, predictions), others, letters, stream_time=stream_time
+        )
         self._alerts.send(step.alerts)
-        self._dead_letters.send(letters)
-        _count(outcome, predictions, letters, step)
+        tally.candles, tally.rolling = len(step.candles), len(step.rolling)
+        tally.late = {result: number for result, number in step.late.items()}
+        count(tally)
         metrics.observe_hops(records, stream_time, self._clock_ms())
         return predictions
-
-    def _predict(self, features: Sequence[Features]) -> list[Prediction]:
-        scored = iter(self._predictor.predict([item[0] for item in features if item is not None]))
-        return [BLOCK_TRADE if item is None else next(scored) for item in features]
 
 
 def _scores(predictions: Sequence[Prediction]) -> list[float | None]:
     return [one.p_up for one in predictions]
-
-
-def refused_document(refused: Refused, now: int) -> DeadLetter:
-    """Build the dead letter of a document that Elasticsearch refused."""
-    error = ContractError(f"elasticsearch_{refused.status}", refused.reason)
-    payload = refused.action.header + refused.action.body
-    return dead_letter(payload, source="bulk", component=COMPONENT, error=error, now_ms=now)
-
-
-def _count(
-    outcome: Outcome, predictions: Sequence[Prediction], letters: Sequence[DeadLetter], step: Step
-) -> None:
-    refused = sum(one.action.is_create for one in outcome.refused)
-    created = len(predictions) - outcome.existed - refused
-    metrics.TRADES.labels("written").inc(created)
-    metrics.TRADES.labels("existed").inc(outcome.existed)
-    metrics.TRADES.labels("refused").inc(refused)
-    metrics.CANDLES.inc(len(step.candles))
-    metrics.ROLLING.inc(len(step.rolling))
-    for result, count in step.late.items():
-        metrics.LATE.labels(result).inc(count)
-    metrics.BULK_RETRIES.inc(outcome.retried)
-    for reason, count in Counter(one.reason for one in predictions).items():
-        metrics.PREDICTIONS.labels(reason or "ok").inc(count)
-    for letter in letters:
-        metrics.DEAD_LETTERS.labels(letter.reason).inc()
