@@ -60,6 +60,13 @@ def test_what_an_image_copies_is_there(dockerfile: object) -> None:
                 assert (ROOT / source).exists(), source
 
 
+def test_the_context_holds_the_sources_for_the_classic_builder_too() -> None:
+    """It skips directories of which an exception with a wildcard speaks."""
+    kept = [line for line in (ROOT / ".dockerignore").read_text().splitlines() if line[:1] == "!"]
+    assert kept
+    assert not any("*" in line for line in kept)
+
+
 @pytest.mark.parametrize("dockerfile", DOCKERFILES, ids=str)
 def test_an_images_requirements_are_locked(dockerfile: object) -> None:
     """Every requirement has a version and hashes, and none an address."""
