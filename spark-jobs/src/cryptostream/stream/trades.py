@@ -144,7 +144,7 @@ class TradesQuery:
         )
         self._alerts.send(step.alerts)
         tally.candles, tally.rolling = len(step.candles), len(step.rolling)
-        tally.late = {result: number for result, number in step.late.items()}
+        tally.late = dict(step.late.items())
         count(tally)
         metrics.observe_hops(records, stream_time, self._clock_ms())
         return predictions
