@@ -10,6 +10,7 @@ from cryptostream.board.market import MAX_TICK_TRADES, Lag, Market
 from cryptostream.board.model import CandleDocument, Prediction, SymbolSummary, TradeDocument
 
 NOW = 1_795_305_600_000
+KEY = "bybit:spot:BTCUSDT"
 
 
 def trade(number: int, time_ms: int = NOW, **changes: Any) -> TradeDocument:
@@ -41,16 +42,16 @@ def test_a_tick_has_what_is_new_and_the_pressure() -> None:
     market = Market(NOW)
     said = Prediction(direction="up", p_up=0.5625, model="m:1", no_edge=True)
     market.add_trades([trade(1, prediction=said), trade(2)], NOW, live=True)
-    market.add_candles([candle(2.0), candle(3.0), candle(4.0, interval="5m")])
-    tick = read(market.tick("BTCUSDT", NOW))
+    market.add_candles([candle(2.0), candle(3.0), candle(4.0, interval="7m")])
+    tick = read(market.tick(KEY, NOW))
     assert [one["id"] for one in tick["trades"]] == ["1", "2"]
     assert tick["trades"][0]["p_up"] == 0.5625
     assert tick["trades"][1]["reason"] == "not_predicted"
     assert [(one["time"], one["close"]) for one in tick["candles"]] == [(NOW // 1000, 3.0)]
     assert tick["pressure"]["10"] == {"buy": 4.0, "sell": 0.0}
-    assert market.changed() == {"BTCUSDT"}
+    assert market.changed() == {KEY}
     market.clear_news()
-    again = read(market.tick("BTCUSDT", NOW))
+    again = read(market.tick(KEY, NOW))
     assert (again["trades"], again["candles"], again["last"]) == ([], [], 102.0)
     assert market.changed() == set()
 
@@ -59,7 +60,7 @@ def test_a_tick_is_bounded() -> None:
     """A burst keeps the newest trades only."""
     market = Market(NOW)
     market.add_trades([trade(number) for number in range(1_000)], NOW, live=True)
-    trades = read(market.tick("BTCUSDT", NOW))["trades"]
+    trades = read(market.tick(KEY, NOW))["trades"]
     assert len(trades) == MAX_TICK_TRADES
     assert trades[-1]["id"] == "999"
 
@@ -122,8 +123,14 @@ def test_prices_join_the_day_with_the_newest_trade() -> None:
     )
     market.add_trades([trade(1)], NOW, live=True)
     assert market.prices() == [
-        {"symbol": "BTCUSDT", "last": 101.0, "change": 1.0, "since": 3},
-        {"symbol": "ETHUSDT", "last": 20.0, "change": 1.0, "since": 4},
+        {"key": KEY, "symbol": "BTCUSDT", "last": 101.0, "change": 1.0, "since": 3},
+        {
+            "key": "bybit:spot:ETHUSDT",
+            "symbol": "ETHUSDT",
+            "last": 20.0,
+            "change": 1.0,
+            "since": 4,
+        },
     ]
 
 
@@ -133,4 +140,4 @@ def test_after_a_jump_the_pressure_begins_again() -> None:
     market.add_trades([trade(1)], NOW, live=True)
     market.forget_pressure()
     market.add_trades([trade(1)], NOW, live=False)
-    assert read(market.tick("BTCUSDT", NOW))["pressure"]["60"]["buy"] == 2.0
+    assert read(market.tick(KEY, NOW))["pressure"]["60"]["buy"] == 2.0

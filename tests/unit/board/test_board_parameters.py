@@ -21,7 +21,9 @@ from cryptostream.board.params import (
 @given(st.text(max_size=80))
 def test_a_symbol_is_taken_or_refused_with_its_name(text: str) -> None:
     """Any text is a plain symbol or a documented error."""
-    plain = re.fullmatch(r"[A-Za-z0-9_.@+-]{1,64}", text)
+    plain = re.fullmatch(
+        r"([A-Za-z0-9_.@+-]{1,64}:){2}[A-Za-z0-9_.@+-]{1,64}|[A-Za-z0-9_.@+-]{1,64}", text
+    )
     if plain:
         assert read_symbol({"symbol": text}) == text
     else:

@@ -8,9 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cryptostream.board import parse, queries
+from cryptostream.board.instruments import Instrument
 from cryptostream.board.model import CandleDocument, TradeDocument
+from cryptostream.board.params import TradeFilter
 from cryptostream.contracts import indices
 
+BITCOIN = Instrument("bybit", "spot", "BTCUSDT")
 CANDLE = {
     "symbol": "BTCUSDT", "interval": "1s", "start": 0,
     "open": 1, "high": 2, "low": 1, "close": 2, "volume": 3,
@@ -52,8 +55,8 @@ def test_every_body_is_bounded() -> None:
     for body in (
         queries.tops_body(),
         queries.changes_body({}, ("symbol",)),
-        queries.trades_body("BTCUSDT", 50),
-        queries.candles_body("BTCUSDT", "1s", 60),
+        queries.trades_body(BITCOIN, 50, None, TradeFilter()),
+        queries.candles_body(BITCOIN, "1s", 60),
         queries.newest_body(),
         queries.symbols_body(0),
     ):
@@ -89,7 +92,11 @@ def test_symbols_come_by_name_with_the_days_edges() -> None:
         return {"hits": {"hits": [{"_source": source}]}}
 
     buckets = [
-        {"key": name, "first": hit({"open": 50, "start": 9}), "last": hit({"close": close})}
+        {
+            "key": ["bybit", "spot", name],
+            "first": hit({"open": 50, "start": 9}),
+            "last": hit({"close": close}),
+        }
         for name, close in (("ETHUSDT", 55), ("BTCUSDT", 49))
     ]
     found = parse.symbols({"aggregations": {"symbols": {"buckets": buckets}}})

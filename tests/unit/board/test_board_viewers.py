@@ -43,7 +43,7 @@ async def test_events_of_a_symbol_go_to_its_viewers() -> None:
     viewers.send(b"pulse")
     assert await one.take() == b"tickpulse"
     assert await other.take() == b"pulse"
-    assert viewers.symbols() == {"A", "B"}
+    assert viewers.watched() == {"A", "B"}
 
 
 async def test_a_full_house_lets_no_one_in_until_someone_leaves() -> None:

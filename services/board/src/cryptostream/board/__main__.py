@@ -10,6 +10,7 @@ from contextlib import suppress
 
 from aiohttp import web
 
+from cryptostream.board.auth import basic_auth
 from cryptostream.board.hub import Hub
 from cryptostream.board.lag import LagReader
 from cryptostream.board.metrics import Metrics
@@ -32,7 +33,9 @@ async def serve(board: BoardSettings, elastic: ElasticsearchSettings, kafka: Kaf
     search = Search(connect(elastic))
     metrics, viewers = Metrics(), Viewers(board.max_viewers)
     hub = Hub(search, LagReader(kafka.bootstrap_servers), viewers, metrics, board.poll_ms)
-    runner = web.AppRunner(Board(hub, search, metrics).app(), access_log=None, shutdown_timeout=2)
+    guards = [basic_auth(board.username, board.secret())] if board.username else []
+    app = Board(hub, search, metrics, *guards).app()
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=2)
     try:
         await _listen(runner, board)
         await _run_until(stop, hub)

@@ -14,15 +14,17 @@ import random
 import time
 from typing import TYPE_CHECKING, Final, Protocol
 
-from cryptostream.board import parse, queries
+import msgspec
+
+from cryptostream.board import parse, queries, view_queries
 from cryptostream.board.feed import Feed, News
 from cryptostream.board.lag import LagError
 from cryptostream.board.market import Health, Lag, Market
-from cryptostream.board.model import CandleDocument, TradeDocument
+from cryptostream.board.model import AlertDocument, CandleDocument, TradeDocument
 from cryptostream.board.search import Search, SearchError
 from cryptostream.board.viewers import Viewers, event
 from cryptostream.contracts.errors import Failure
-from cryptostream.contracts.indices import CANDLES_INDICES, TRADES_INDICES
+from cryptostream.contracts.indices import CANDLES_INDICES, PREFIX, TRADES_INDICES
 
 if TYPE_CHECKING:
     from cryptostream.board.metrics import Metrics
@@ -31,6 +33,8 @@ log = logging.getLogger(__name__)
 
 PULSE_SECONDS: Final = 1.0
 LAG_SECONDS: Final = 2.0
+ALERTS_SECONDS: Final = 1.0
+ALERTS_INDICES: Final = f"{PREFIX}-alerts-*"
 SUMMARY_SECONDS: Final = 5.0
 MAX_BACKOFF_SECONDS: Final = 3.0
 #: Read again at the start, so that pressure and tape are not empty.
@@ -72,6 +76,9 @@ class Hub:
             CandleDocument,
             backfill=CANDLES_BACKFILL,
         )
+        self._alerts = Feed(
+            search, ALERTS_INDICES, view_queries.ALERT_FIELDS, AlertDocument, backfill=0
+        )
 
     async def run(self) -> None:
         """Poll, pulse, and read lag and summaries, each at its own pace."""
@@ -80,6 +87,7 @@ class Hub:
             tasks.create_task(self._pulse_forever())
             tasks.create_task(self._lag_forever())
             tasks.create_task(self._summaries_forever())
+            tasks.create_task(self._alerts_forever())
 
     async def _poll_forever(self) -> None:
         failures = 0
@@ -122,8 +130,8 @@ class Hub:
         candles = await self._candles.poll()
         self.market.add_candles(candles.documents)
         self._count(candles)
-        for symbol in self.market.changed() & self.viewers.symbols():
-            self.viewers.send(event("tick", self.market.tick(symbol, seen)), symbol)
+        for key in self.market.changed() & self.viewers.watched():
+            self.viewers.send(event("tick", self.market.tick(key, seen)), key)
         self.market.clear_news()
 
     def _count(self, news: News[TradeDocument] | News[CandleDocument]) -> None:
@@ -136,10 +144,10 @@ class Hub:
             await asyncio.sleep(PULSE_SECONDS)
 
     def pulse(self) -> None:
-        """Send all viewers the pipeline's state, and each symbol's pressure, which fades."""
+        """Send all viewers the pipeline's state, and each instrument's pressure, which fades."""
         now = now_ms()
-        for symbol in self.viewers.symbols():
-            self.viewers.send(event("tick", self.market.tick(symbol, now)), symbol)
+        for key in self.viewers.watched():
+            self.viewers.send(event("tick", self.market.tick(key, now)), key)
         self.viewers.send(event("pulse", self.market.pulse(now)))
         self._metrics.viewers.set(len(self.viewers))
         self._metrics.skips.set(self.viewers.skips)
@@ -154,6 +162,22 @@ class Hub:
                 self.market.lag = None
                 self._note("kafka", self.market.kafka, ok=False, detail=str(error))
             await asyncio.sleep(LAG_SECONDS)
+
+    async def _alerts_forever(self) -> None:
+        while True:
+            try:
+                await self.poll_alerts()
+            except SearchError as error:
+                log.debug("alerts_failed", extra={"fields": {"detail": str(error)}})
+            await asyncio.sleep(ALERTS_SECONDS)
+
+    async def poll_alerts(self) -> None:
+        """Send all viewers the alerts written since the last time; raises `SearchError`."""
+        news = await self._alerts.poll()
+        self._metrics.bad_documents.inc(news.bad)
+        if news.live:
+            for one in news.documents:
+                self.viewers.send(event("alert", msgspec.json.encode(one)))
 
     async def _summaries_forever(self) -> None:
         while True:
@@ -171,6 +195,7 @@ class Hub:
             self.market.set_summaries(parse.symbols(answer))
         await self._trades.rebase()
         await self._candles.rebase()
+        await self._alerts.rebase()
 
     def _note(self, server: str, health: Health, *, ok: bool, detail: str) -> None:
         """Record a server's health, and log it when it turns."""

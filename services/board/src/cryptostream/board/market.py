@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
+from cryptostream.board.instruments import read_key, resolve
 from cryptostream.board.model import (
     SECONDS,
     CandleDocument,
@@ -97,19 +98,19 @@ class Market:
             state.pressure = Pressure()
 
     def _add(self, trade: TradeDocument) -> None:
-        state = self._symbol(trade.symbol)
+        state = self._symbol(trade.key)
         state.pressure.add(trade.trade_time, trade.size, trade.side)
         state.trades.append(tape_row(trade))
         if trade.trade_time >= state.last_time:
             state.last, state.last_time = trade.price, trade.trade_time
-            self._moved.add(trade.symbol)
+            self._moved.add(trade.key)
 
     def add_candles(self, candles: Iterable[CandleDocument]) -> None:
         """Take in new states of candles."""
         for candle in candles:
             if candle.interval in SECONDS:
                 row = candle_row(candle)
-                self._symbol(candle.symbol).candles[row.interval, row.time] = row
+                self._symbol(candle.key).candles[row.interval, row.time] = row
 
     def _symbol(self, name: str) -> _Symbol:
         if name not in self._symbols and len(self._symbols) >= MAX_SYMBOLS:
@@ -119,10 +120,14 @@ class Market:
 
     def set_summaries(self, summaries: Iterable[SymbolSummary]) -> None:
         """Replace the day's summaries."""
-        self._summaries = {one.symbol: one for one in summaries}
+        self._summaries = {one.key: one for one in summaries}
+
+    def resolve(self, name: str) -> str:
+        """Give the key of the instrument that a name means."""
+        return resolve(name, self._summaries.keys() | self._symbols.keys())
 
     def prices(self, names: Iterable[str] | None = None) -> list[dict[str, Any]]:
-        """Give last price, change and its start for all symbols, or for `names`, by name."""
+        """Give last price, change and its start of all instruments, or of `names`, by key."""
         known = self._summaries.keys() | self._symbols.keys()
         chosen = known if names is None else known.intersection(names)
         return [self._price(name) for name in sorted(chosen)]
@@ -133,7 +138,8 @@ class Market:
         last = (state.last if state else 0.0) or (summary.last if summary else 0.0)
         first = summary.first if summary else 0.0
         return {
-            "symbol": name,
+            "key": name,
+            "symbol": read_key(name).symbol,
             "last": last or None,
             "change": last / first - 1.0 if last and first else None,
             "since": summary.since if summary else None,
@@ -145,7 +151,7 @@ class Market:
         amounts = state.pressure.amounts(now_ms)
         return _ENCODER.encode(
             {
-                "symbol": name,
+                "key": name,
                 "now": now_ms,
                 "last": state.last or None,
                 "trades": list(state.trades),

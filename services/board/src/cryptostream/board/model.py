@@ -6,8 +6,18 @@ from typing import Final, Literal
 
 import msgspec
 
-ChartInterval = Literal["1s", "1m"]
-SECONDS: Final[dict[ChartInterval, int]] = {"1s": 1, "1m": 60}
+from cryptostream.board.instruments import HOME
+from cryptostream.contracts.messages import INTERVAL_MS, Interval
+
+ChartInterval = Interval
+SECONDS: Final[dict[ChartInterval, int]] = {
+    name: length // 1_000 for name, length in INTERVAL_MS.items()
+}
+#: The indicators that the chart can draw.
+DRAWN: Final = (
+    "bb_upper", "bb_middle", "bb_lower", "ema_9", "ema_21", "ema_50", "vwap",
+    "rsi_14", "macd", "macd_signal", "macd_histogram",
+)  # fmt: skip
 #: The hops of a trade's way, each from the clock before to its own.
 HOPS: Final = ("exchange", "ingest", "kafka", "stream", "searchable")
 
@@ -36,6 +46,13 @@ class TradeDocument(msgspec.Struct, frozen=True, gc=False):
     kafka_time: int | None = None
     stream_time: int | None = None
     prediction: Prediction | None = None
+    exchange: str = HOME[0]
+    category: str = HOME[1]
+
+    @property
+    def key(self) -> str:
+        """Give the instrument's key."""
+        return f"{self.exchange}:{self.category}:{self.symbol}"
 
 
 class CandleDocument(msgspec.Struct, frozen=True, gc=False):
@@ -52,15 +69,47 @@ class CandleDocument(msgspec.Struct, frozen=True, gc=False):
     trades: int = 0
     buy_volume: float = 0.0
     sell_volume: float = 0.0
+    indicators: dict[str, float | None] | None = None
+    exchange: str = HOME[0]
+    category: str = HOME[1]
+
+    @property
+    def key(self) -> str:
+        """Give the instrument's key."""
+        return f"{self.exchange}:{self.category}:{self.symbol}"
+
+
+class AlertDocument(msgspec.Struct, frozen=True):
+    """An alert as Elasticsearch holds it and the page shows it; `time` is epoch milliseconds."""
+
+    alert_id: str
+    rule: str
+    severity: str
+    symbol: str
+    time: int
+    value: float
+    baseline: float
+    threshold: float
+    message: str
+    evidence: dict[str, float] = {}
+    exchange: str = HOME[0]
+    category: str = HOME[1]
 
 
 class SymbolSummary(msgspec.Struct, frozen=True, gc=False):
-    """A symbol's last price and what it changed by since `since`, the day's first candle."""
+    """An instrument's last price and what it changed by since `since`, the day's first candle."""
 
     symbol: str
     last: float
     first: float
     since: int
+    exchange: str = HOME[0]
+    category: str = HOME[1]
+
+    @property
+    def key(self) -> str:
+        """Give the instrument's key."""
+        return f"{self.exchange}:{self.category}:{self.symbol}"
 
     @property
     def change(self) -> float:
@@ -82,7 +131,10 @@ class TapeRow(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
 
 
 class CandleRow(msgspec.Struct, frozen=True, gc=False):
-    """One candle as the page gets it; `time` is its start in epoch seconds."""
+    """One candle as the page gets it; `time` is its start in epoch seconds.
+
+    `more` holds the indicators of `DRAWN` that the candle has.
+    """
 
     interval: str
     time: int
@@ -94,6 +146,7 @@ class CandleRow(msgspec.Struct, frozen=True, gc=False):
     buy: float
     sell: float
     trades: int
+    more: dict[str, float] = {}
 
 
 def tape_row(trade: TradeDocument) -> TapeRow:
@@ -124,4 +177,9 @@ def candle_row(candle: CandleDocument) -> CandleRow:
         buy=candle.buy_volume,
         sell=candle.sell_volume,
         trades=candle.trades,
+        more={
+            name: value
+            for name, value in (candle.indicators or {}).items()
+            if value is not None and name in DRAWN
+        },
     )

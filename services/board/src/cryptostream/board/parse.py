@@ -8,6 +8,7 @@ import msgspec
 
 from cryptostream.board.model import (
     SECONDS,
+    AlertDocument,
     CandleDocument,
     ChartInterval,
     SymbolSummary,
@@ -17,7 +18,7 @@ from cryptostream.board.model import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-Document = TypeVar("Document", TradeDocument, CandleDocument)
+Document = TypeVar("Document", TradeDocument, CandleDocument, AlertDocument)
 
 
 class Hit(NamedTuple):
@@ -81,16 +82,19 @@ def newest(answer: dict[str, Any]) -> int | None:
 
 
 def symbols(answer: dict[str, Any]) -> list[SymbolSummary]:
-    """Give every symbol's summary, by name."""
+    """Give every instrument's summary, by key."""
     buckets = answer.get("aggregations", {}).get("symbols", {}).get("buckets", [])
-    return sorted((_summary(bucket) for bucket in buckets), key=lambda one: one.symbol)
+    return sorted((_summary(bucket) for bucket in buckets), key=lambda one: one.key)
 
 
 def _summary(bucket: dict[str, Any]) -> SymbolSummary:
     first = hits_of(bucket["first"])[0]["_source"]
     last = hits_of(bucket["last"])[0]["_source"]
+    exchange, category, symbol = bucket["key"]
     return SymbolSummary(
-        symbol=bucket["key"],
+        exchange=exchange,
+        category=category,
+        symbol=symbol,
         last=float(last["close"]),
         first=float(first["open"]),
         since=int(first["start"]),

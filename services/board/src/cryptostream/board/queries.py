@@ -10,10 +10,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from cryptostream.board.model import SECONDS, ChartInterval
+from cryptostream.board.model import DRAWN, SECONDS, ChartInterval
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from cryptostream.board.instruments import Instrument
+    from cryptostream.board.params import TradeFilter
 
 Body = dict[str, Any]
 #: One answer; Elasticsearch refuses more than 10,000 hits.
@@ -22,16 +25,18 @@ MAX_INDICES: Final = 800
 MAX_SYMBOLS: Final = 2_000
 DAY_MS: Final = 86_400_000
 TIMEOUT: Final = "3s"
+#: An instrument in `multi_terms`.
+WHO: Final = [{"field": "exchange"}, {"field": "category"}, {"field": "symbol"}]
 
 TRADE_FIELDS: Final = (
-    "symbol", "trade_id", "price", "size", "side",
+    "exchange", "category", "symbol", "trade_id", "price", "size", "side",
     "trade_time", "exchange_time", "ingest_time", "kafka_time", "stream_time",
     "prediction.direction", "prediction.p_up", "prediction.model", "prediction.no_edge",
     "prediction.reason",
 )  # fmt: skip
 CANDLE_FIELDS: Final = (
-    "symbol", "interval", "start", "open", "high", "low", "close", "volume", "trades",
-    "buy_volume", "sell_volume",
+    "exchange", "category", "symbol", "interval", "start", "open", "high", "low", "close",
+    "volume", "trades", "buy_volume", "sell_volume", *(f"indicators.{name}" for name in DRAWN),
 )  # fmt: skip
 
 
@@ -67,14 +72,21 @@ def changes_body(floors: Mapping[str, int], fields: tuple[str, ...], size: int =
     }
 
 
-def trades_body(symbol: str, limit: int) -> Body:
-    """Ask for a symbol's newest trades by match time, newest first."""
+def trades_body(instrument: Instrument, limit: int, until: int | None, kept: TradeFilter) -> Body:
+    """Ask for an instrument's newest trades by match time, newest first.
+
+    `until` (epoch milliseconds) leaves out what came later.
+    """
     return {
         "size": limit,
         "track_total_hits": False,
         "timeout": TIMEOUT,
         "_source": list(TRADE_FIELDS),
-        "query": {"bool": {"filter": [{"term": {"symbol": symbol}}]}},
+        "query": {
+            "bool": {
+                "filter": [*instrument.filters(), *up_to("trade_time", until), *kept.filters()]
+            }
+        },
         "sort": [
             {"trade_time": {"order": "desc", "unmapped_type": "date"}},
             {"seq": {"order": "desc", "unmapped_type": "long"}},
@@ -82,18 +94,26 @@ def trades_body(symbol: str, limit: int) -> Body:
     }
 
 
-def candles_body(symbol: str, interval: ChartInterval, minutes: int) -> Body:
-    """Ask for a symbol's newest candles, newest first, as many as `minutes` can hold."""
+def candles_body(
+    instrument: Instrument, interval: ChartInterval, minutes: int, until: int | None = None
+) -> Body:
+    """Ask for an instrument's newest candles, newest first, as many as `minutes` can hold."""
+    interval_is: Body = {"term": {"interval": interval}}
     return {
         "size": minutes * 60 // SECONDS[interval],
         "track_total_hits": False,
         "timeout": TIMEOUT,
         "_source": list(CANDLE_FIELDS),
-        "query": {
-            "bool": {"filter": [{"term": {"symbol": symbol}}, {"term": {"interval": interval}}]}
-        },
+        "query": {"bool": {"filter": [*instrument.filters(), interval_is, *up_to("start", until)]}},
         "sort": [{"start": {"order": "desc", "unmapped_type": "date"}}],
     }
+
+
+def up_to(field: str, until: int | None) -> list[Body]:
+    """Give the filter that leaves out what came after `until`, if there is such a time."""
+    if until is None:
+        return []
+    return [{"range": {field: {"lte": until, "format": "epoch_millis"}}}]
 
 
 def newest_body() -> Body:
@@ -108,7 +128,7 @@ def newest_body() -> Body:
 
 
 def symbols_body(newest_ms: int) -> Body:
-    """Ask for each symbol's first and last 1-minute candle in the day up to `newest_ms`."""
+    """Ask for each instrument's first and last 1-minute candle in the day up to `newest_ms`."""
     return {
         "size": 0,
         "track_total_hits": False,
@@ -123,7 +143,7 @@ def symbols_body(newest_ms: int) -> Body:
         },
         "aggs": {
             "symbols": {
-                "terms": {"field": "symbol", "size": MAX_SYMBOLS},
+                "multi_terms": {"terms": WHO, "size": MAX_SYMBOLS},
                 "aggs": {
                     "first": _edge("asc", ["open", "start"]),
                     "last": _edge("desc", ["close"]),

@@ -19,10 +19,10 @@ RESET: Final = event("reset", b"{}")
 
 
 class Viewer:
-    """One open stream of one symbol."""
+    """One open stream of one instrument."""
 
-    def __init__(self, symbol: str) -> None:
-        self.symbol = symbol
+    def __init__(self, key: str) -> None:
+        self.key = key
         self._mail: deque[bytes] = deque()
         self._filled = asyncio.Event()
         self._closed = False
@@ -68,11 +68,11 @@ class Viewers:
     def __len__(self) -> int:
         return len(self._open)
 
-    def join(self, symbol: str) -> Viewer | None:
+    def join(self, key: str) -> Viewer | None:
         """Let a viewer in; None when the house is full."""
         if len(self._open) >= self._most:
             return None
-        viewer = Viewer(symbol)
+        viewer = Viewer(key)
         self._open.add(viewer)
         return viewer
 
@@ -80,14 +80,14 @@ class Viewers:
         """Forget a viewer."""
         self._open.discard(viewer)
 
-    def symbols(self) -> set[str]:
-        """Name the symbols that someone looks at."""
-        return {viewer.symbol for viewer in self._open}
+    def watched(self) -> set[str]:
+        """Name the instruments that someone looks at."""
+        return {viewer.key for viewer in self._open}
 
-    def send(self, message: bytes, symbol: str | None = None) -> None:
-        """Leave an event with every viewer, or with those of one symbol."""
+    def send(self, message: bytes, key: str | None = None) -> None:
+        """Leave an event with every viewer, or with those of one instrument."""
         for viewer in self._open:
-            if symbol is None or viewer.symbol == symbol:
+            if key is None or viewer.key == key:
                 self.skips += viewer.put(message)
 
     def close(self) -> None:

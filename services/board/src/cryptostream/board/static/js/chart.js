@@ -1,14 +1,18 @@
-// Candlesticks over volume; a volume bar is the buyers' share below and the sellers' above.
-import { byId, make, setText } from "./dom.js";
+// Candlesticks over volume, with indicators; a volume bar is the buyers' share below and the
+// sellers' above.
+import { make, setText } from "./dom.js";
 import * as format from "./format.js";
+import { Indicators } from "./indicators.js";
+import { color } from "./theme-colors.js";
+import { SECONDS } from "./view.js";
 
 const MOST_CANDLES = 3600;
 // With fewer candles than this the chart leaves room on the left instead of drawing them fat.
 const FEWEST_SHOWN = 60;
 const MARGIN_BARS = 4;
-const { createChart, CandlestickSeries, HistogramSeries, CrosshairMode } = LightweightCharts;
-
-const color = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+const {
+  createChart, createSeriesMarkers, CandlestickSeries, HistogramSeries, CrosshairMode,
+} = LightweightCharts;
 
 function tickLabel(time, type) {
   const date = new Date(time * 1000);
@@ -18,21 +22,17 @@ function tickLabel(time, type) {
 }
 
 export class Chart {
-  constructor() {
+  /** `root` is a section with .canvas, .legend and .empty in it. */
+  constructor(root) {
+    this.root = root;
+    this.canvas = root.querySelector(".canvas");
+    this.empty = root.querySelector(".empty");
     this.rows = new Map();
     this.decimals = null;
-    this.chart = createChart(byId("chart"), {
-      autoSize: true,
-      layout: { attributionLogo: false, fontSize: 11, background: { color: "transparent" } },
-      crosshair: { mode: CrosshairMode.Normal },
-      localization: { timeFormatter: (time) => format.timeOfDay(time * 1000) },
-      timeScale: {
-        timeVisible: true, secondsVisible: true, rightOffset: MARGIN_BARS, minBarSpacing: 0.2,
-        tickMarkFormatter: tickLabel, borderVisible: false,
-      },
-      rightPriceScale: { borderVisible: false, scaleMargins: { top: 0.14, bottom: 0.24 } },
-    });
+    this.marked = [];
+    this.chart = createChart(this.canvas, this.#options());
     this.candles = this.chart.addSeries(CandlestickSeries, { borderVisible: false });
+    this.markers = createSeriesMarkers(this.candles, []);
     const volume = {
       priceScaleId: "volume", lastValueVisible: false, priceLineVisible: false,
       priceFormat: { type: "volume" },
@@ -40,11 +40,26 @@ export class Chart {
     this.total = this.chart.addSeries(HistogramSeries, volume);
     this.bought = this.chart.addSeries(HistogramSeries, volume);
     this.chart.priceScale("volume").applyOptions({ scaleMargins: { top: 0.84, bottom: 0 } });
+    this.indicators = new Indicators(this.chart);
     this.chart.subscribeCrosshairMove((at) => this.#legend(this.rows.get(at.time)));
     for (const gesture of ["wheel", "pointerdown"]) {
-      byId("chart").addEventListener(gesture, () => (this.following = false), { passive: true });
+      this.canvas.addEventListener(gesture, () => (this.following = false), { passive: true });
     }
     this.paint();
+  }
+
+  #options() {
+    return {
+      autoSize: true,
+      layout: { attributionLogo: false, fontSize: 11, background: { color: "transparent" } },
+      crosshair: { mode: CrosshairMode.Normal },
+      localization: { timeFormatter: (time) => format.dateAndTime(time * 1000) },
+      timeScale: {
+        timeVisible: true, secondsVisible: true, rightOffset: MARGIN_BARS, minBarSpacing: 0.2,
+        tickMarkFormatter: tickLabel, borderVisible: false,
+      },
+      rightPriceScale: { borderVisible: false, scaleMargins: { top: 0.14, bottom: 0.24 } },
+    };
   }
 
   /** Take the colours of the theme. */
@@ -53,7 +68,10 @@ export class Chart {
     const line = { color: color("--grid") };
     const crosshair = { color: color("--muted"), labelBackgroundColor: color("--label") };
     this.chart.applyOptions({
-      layout: { textColor: color("--muted"), fontFamily: color("--font") },
+      layout: {
+        textColor: color("--muted"), fontFamily: color("--font"),
+        panes: { separatorColor: color("--line"), enableResize: false },
+      },
       grid: { vertLines: line, horzLines: line },
       crosshair: { vertLine: crosshair, horzLine: crosshair },
     });
@@ -62,10 +80,19 @@ export class Chart {
     });
     this.total.applyOptions({ color: color("--down-soft") });
     this.bought.applyOptions({ color: color("--up-soft") });
+    this.indicators.paint(this.#sorted());
+    this.mark(this.marked);
+  }
+
+  /** Choose the indicators: names of `view.INDICATORS`. */
+  choose(names) {
+    this.indicators.choose(names, this.#sorted(), this.decimals ?? 2);
+    this.#legend();
   }
 
   /** Show other candles, oldest first; the view follows the window until the user moves it. */
   load(rows, interval, minutes) {
+    this.interval = interval;
     this.windowSeconds = minutes * 60;
     this.following = true;
     this.rows = new Map(rows.map((row) => [row.time, row]));
@@ -73,6 +100,7 @@ export class Chart {
     this.decimals = null;
     this.chart.applyOptions({ timeScale: { secondsVisible: interval === "1s" } });
     this.#reset();
+    this.mark(this.marked);
     this.#follow();
   }
 
@@ -105,10 +133,33 @@ export class Chart {
     if (this.rows.size !== count) this.#follow();
   }
 
+  /** Mark moments: [{time (ms), kind: up|down|event, text}]; those outside the candles are left out. */
+  mark(moments) {
+    this.marked = moments;
+    const seconds = SECONDS[this.interval] ?? 1;
+    const shapes = { up: "arrowUp", down: "arrowDown", event: "circle" };
+    const colors = { up: color("--up"), down: color("--down"), event: color("--accent") };
+    const found = moments
+      .map(({ time, kind, text }) => ({
+        time: Math.floor(time / 1000 / seconds) * seconds,
+        position: kind === "up" ? "belowBar" : "aboveBar",
+        shape: shapes[kind], color: colors[kind], text,
+      }))
+      .filter((one) => this.rows.has(one.time))
+      .sort((a, b) => a.time - b.time);
+    this.markers.setMarkers(found);
+    this.root.dataset.markers = found.length;
+  }
+
+  #sorted() {
+    return [...this.rows.values()].sort((a, b) => a.time - b.time);
+  }
+
   #draw(row, late) {
     this.candles.update(row, late);
     this.total.update({ time: row.time, value: row.volume }, late);
     this.bought.update({ time: row.time, value: row.buy }, late);
+    this.indicators.update(row, late);
   }
 
   #forget() {
@@ -118,39 +169,48 @@ export class Chart {
   }
 
   #reset() {
-    const rows = [...this.rows.values()].sort((a, b) => a.time - b.time);
+    const rows = this.#sorted();
     this.candles.setData(rows);
     this.total.setData(rows.map((row) => ({ time: row.time, value: row.volume })));
     this.bought.setData(rows.map((row) => ({ time: row.time, value: row.buy })));
+    this.indicators.load(rows);
     this.#shown();
   }
 
   #shown() {
-    byId("chart-empty").hidden = this.rows.size > 0;
+    this.empty.hidden = this.rows.size > 0;
     const needs = format.decimalsOf([...this.rows.values()].slice(-60).map((row) => row.close));
     if (this.rows.size && (this.decimals === null || needs > this.decimals)) {
       this.decimals = needs;
       const priceFormat = { type: "price", precision: needs, minMove: 10 ** -needs };
       this.candles.applyOptions({ priceFormat });
+      this.indicators.setDecimals(needs);
     }
     this.#legend();
   }
 
   #legend(under) {
     const row = under ?? this.rows.get(this.newest);
-    const legend = byId("legend");
+    const legend = this.root.querySelector(".legend");
     legend.dataset.trend = row ? format.trend(row.close - row.open) : "flat";
     if (!row) return legend.replaceChildren();
-    if (!legend.children.length) {
-      for (const name of ["O", "H", "L", "C", "Vol", "Buy"]) {
-        legend.append(make("div", "", make("dt", "", name), make("dd", "")));
-      }
-    }
     const price = (value) => format.price(value, this.decimals ?? 2);
     const share = row.volume ? `${Math.round((100 * row.buy) / row.volume)} %` : "–";
-    const texts = [
-      ...[row.open, row.high, row.low, row.close].map(price), format.amount(row.volume), share,
+    const entries = [
+      ["O", price(row.open)], ["H", price(row.high)], ["L", price(row.low)],
+      ["C", price(row.close)], ["Vol", format.amount(row.volume)], ["Buy", share],
+      ...this.indicators.legend(row, price),
     ];
-    texts.forEach((text, at) => setText(legend.children[at].lastChild, text));
+    const names = entries.map(([name]) => name).join();
+    if (this.legendNames !== names || !legend.children.length) {
+      this.legendNames = names;
+      legend.replaceChildren(...entries.map(([name, , tone]) => {
+        const entry = make("div", tone ? "indicator" : "", make("dt", "", name), make("dd", ""));
+        entry.dataset.name = name;
+        if (tone) entry.style.setProperty("--tone", `var(${tone})`);
+        return entry;
+      }));
+    }
+    entries.forEach(([, text], at) => setText(legend.children[at].lastChild, text));
   }
 }

@@ -48,6 +48,11 @@ export function change(share) {
   return `${arrow} ${Math.abs(share * 100).toFixed(2)} %`;
 }
 
+/** A relative change with its sign, short. */
+export function signed(share) {
+  return `${share > 0 ? "+" : share < 0 ? "−" : ""}${Math.abs(share * 100).toFixed(2)} %`;
+}
+
 /** Milliseconds as [number, unit]. */
 export function duration(ms) {
   if (ms < 1000) return [Math.round(ms).toString(), "ms"];
@@ -57,6 +62,26 @@ export function duration(ms) {
 /** Local time of day, to the second. */
 export function timeOfDay(ms) {
   return clock.format(ms);
+}
+
+/** Local date and time, to the second. */
+export function dateAndTime(ms) {
+  return new Date(ms).toLocaleString("en-GB", {
+    day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", second: "2-digit",
+  });
+}
+
+/** Seconds or minutes ago, short. */
+export function ago(ms) {
+  const seconds = Math.max(0, Math.round(ms / 1000));
+  if (seconds < 60) return `${seconds} s ago`;
+  if (seconds < 5400) return `${Math.round(seconds / 60)} min ago`;
+  return seconds < 172800 ? `${Math.round(seconds / 3600)} h ago` : `${Math.round(seconds / 86400)} d ago`;
+}
+
+/** A count, grouped by thousands. */
+export function count(value) {
+  return value.toLocaleString("en-US");
 }
 
 /** up, down or flat. */

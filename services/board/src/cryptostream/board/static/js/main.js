@@ -1,81 +1,77 @@
 // Wires the page together.
+import { Alerts } from "./alerts.js";
+import { ask } from "./ask.js";
 import { Chart } from "./chart.js";
+import * as controls from "./controls.js";
 import { byId, Choices, setText } from "./dom.js";
 import * as format from "./format.js";
+import { History } from "./history.js";
+import { Live } from "./live.js";
 import { Markets } from "./markets.js";
+import { Model } from "./model.js";
+import { Overview } from "./overview.js";
 import { showModel, showPipeline, showPressure } from "./panels.js";
+import { Pipeline } from "./pipeline.js";
 import { Stream } from "./stream.js";
-import { Tape } from "./tape.js";
-import { INTERVALS, knownMinutes, readView, WINDOWS, writeView } from "./view.js";
+import {
+  INTERVALS, knownMinutes, labelOf, nameOf, readView, resolve, WINDOWS, writeView,
+} from "./view.js";
 
-const TAPE_ROWS = 80;
-const RETRY_MS = 2000;
 const DEFAULT_SYMBOL = "BTCUSDT";
-const MOST_PENDING = 100;
+const SPANS = [["5m", "5 min"], ["1h", "1 h"], ["24h", "24 h"]];
+const SEVERITIES = [["", "all"], ["info", "info"], ["warning", "warning"], ["critical", "critical"]];
+const CHARTED = { market: "market-chart", model: "model-chart", history: "history-chart" };
 
 const view = readView(location.search);
-const chart = new Chart();
-const tape = new Tape();
-const markets = new Markets((symbol) => change({ symbol }));
+const markets = new Markets((key) => change({ symbol: nameOf(key), at: "" }));
+const live = new Live(view, { showLast });
+const charts = Object.fromEntries(
+  Object.entries(CHARTED).map(([name, id]) => [name, new Chart(byId(id))]));
+const toSymbol = (key) => {
+  change({ view: "market", symbol: nameOf(key), at: "" });
+  scrollTo({ top: 0 });
+};
+const overview = new Overview(view, toSymbol);
+const pipeline = new Pipeline();
+const model = new Model(view, charts.model);
+const alerts = new Alerts(view, () => markets.keys(), showMoment);
+const past = new History(view, charts.history, {
+  onRange: (range) => change(range),
+  onInterval: (interval) => change({ interval, minutes: knownMinutes(interval, view.minutes) }),
+});
 const intervals = new Choices(byId("interval"), (interval) =>
   change({ interval, minutes: knownMinutes(interval, view.minutes) }));
 const windows = new Choices(byId("window"), (minutes) => change({ minutes }));
-const stream = new Stream({ tick, pulse, reset: load, reopened: load, state: showState });
-let loading = 0;
-/** The ticks that came while the page loads; null while it doesn't. */
-let pending = null;
+const spans = new Choices(byId("span"), (span) => change({ span }));
+const severities = new Choices(byId("severity"), (severity) => change({ severity }));
+const stream = new Stream({
+  tick: (news) => live.tick(news), pulse, alert: (one) => alerts.hear(one), reset: reload,
+  reopened: reload, state: showState,
+});
+const parts = {
+  market: { start: () => overview.start(), stop: () => overview.stop() },
+  model: { start: () => model.start(), stop: () => model.stop() },
+  alerts: { start: () => alerts.show(), stop() {} },
+  pipeline: { start: () => pipeline.start(), stop: () => pipeline.stop() },
+  history: { start: () => past.load(), stop() {} },
+};
 
-async function ask(path, parameters) {
-  const answer = await fetch(`${path}?${new URLSearchParams(parameters)}`);
-  if (!answer.ok) throw new Error(`${path} answered ${answer.status}`);
-  return answer.json();
-}
-
-/** Load candles and trades anew; what the stream brings meanwhile is merged in. */
-async function load() {
-  const mine = ++loading;
-  const { symbol, interval, minutes } = view;
-  pending = [];
-  try {
-    const [candles, trades] = await Promise.all([
-      ask("/api/candles", { symbol, interval, minutes }),
-      ask("/api/trades", { symbol, limit: TAPE_ROWS }),
-    ]);
-    if (mine !== loading) return;
-    chart.load(candles.candles, interval, Number(minutes));
-    tape.clear();
-    tape.add(trades.trades.reverse());
-    const held = pending;
-    pending = null;
-    held.forEach(draw);
-    if (trades.trades.length) showLast(trades.trades.at(-1).price);
-  } catch {
-    if (mine === loading) setTimeout(() => mine === loading && load(), RETRY_MS);
-  }
-}
-
-function tick(news) {
-  if (news.symbol !== view.symbol) return;
-  if (pending) pending = [...pending, news].slice(-MOST_PENDING);
-  else draw(news);
-}
-
-function draw(news) {
-  chart.update(news.candles.filter((row) => row.interval === view.interval));
-  if (news.trades.length) tape.add(news.trades);
-  showPressure(news.pressure);
-  if (news.last !== null) showLast(news.last);
+function showMoment(alert, key) {
+  const interval = view.interval === "1s" ? "1s" : "1m";
+  const minutes = knownMinutes(interval, view.minutes);
+  change({ view: "market", symbol: nameOf(key), at: String(alert.time), interval, minutes });
 }
 
 function showLast(last) {
+  const chart = live.chart;
   const text = format.price(last, Math.max(chart.decimals ?? 0, format.decimalsOf([last])));
   setText(byId("last"), text);
-  document.title = `${text} ${view.symbol} · cryptostream`;
+  document.title = `${text} ${view.label} · cryptostream`;
   showChange();
 }
 
 function showChange() {
-  const share = markets.get(view.symbol)?.change ?? null;
+  const share = markets.get(view.key)?.change ?? null;
   const element = byId("change");
   setText(element, share === null ? "" : format.change(share));
   element.dataset.trend = format.trend(share ?? 0);
@@ -83,8 +79,11 @@ function showChange() {
 
 function pulse(state) {
   markets.update(state.prices);
+  showLabel();
   showPipeline(state);
+  pipeline.pulse(state);
   showModel(state.model);
+  model.hear(state.model);
   showChange();
 }
 
@@ -96,29 +95,67 @@ function showState(name, age, state) {
     ? "The board can't be reached. Trying again."
     : state?.elasticsearch.ok === false
       ? `${state.elasticsearch.detail}. The page goes on by itself once it answers.`
-      : "";
+      : state?.kafka.ok === false ? `${state.kafka.detail}. Candles and trades go on.` : "";
   setText(byId("banner"), text);
   byId("banner").hidden = !text;
 }
 
-/** Look at something else: another symbol, interval or window. */
+/** Look at something else. A view or a symbol is a step back in the browser's history. */
 function change(part) {
-  const other = part.symbol !== undefined && part.symbol !== view.symbol;
+  const before = { ...view };
   Object.assign(view, part);
-  history.replaceState(null, "", writeView(view));
+  const step = view.view !== before.view || view.symbol !== before.symbol || view.at !== before.at;
+  history[step ? "pushState" : "replaceState"](null, "", writeView(view));
+  turn(before);
+}
+
+/** Bring the page from what it showed before to what `view` says. */
+function turn(before) {
+  view.key = resolve(view.symbol, markets.keys());
   show();
-  if (other) {
+  if (view.key !== before.key) {
     setText(byId("last"), "–");
-    stream.open(view.symbol);
+    stream.open(view.key);
   }
-  load();
+  parts[before.view]?.stop();
+  parts[view.view].start();
+  if (view.severity !== before.severity) alerts.load();
+  loadLive();
+}
+
+/** After an interruption: what was missed is loaded, whatever is looked at. */
+function reload() {
+  loadLive();
+  alerts.load();
+  parts[view.view].start();
+}
+
+function loadLive() {
+  if (view.view === "market" || view.view === "model") live.load(charts[view.view]);
+}
+
+function showLabel() {
+  view.label = labelOf(view.key, markets.keys());
+  setText(byId("symbol"), view.label);
 }
 
 function show() {
-  setText(byId("symbol"), view.symbol);
+  showLabel();
   intervals.show(INTERVALS, view.interval);
   windows.show(WINDOWS[view.interval], view.minutes);
-  markets.choose(view.symbol);
+  spans.show(SPANS, view.span);
+  severities.show(SEVERITIES, view.severity);
+  controls.showTabs(view.view, (name) => writeView({ ...view, view: name }));
+  controls.showChips(view.ind);
+  controls.showFilters(view);
+  const charted = view.view in CHARTED;
+  byId("toolbar").hidden = !charted;
+  byId("window").hidden = view.view === "history";
+  byId("moment").hidden = !view.at || !["market", "model"].includes(view.view);
+  setText(byId("moment-text"), view.at ? `Around ${format.dateAndTime(Number(view.at))}` : "");
+  if (charted) charts[view.view].choose(controls.indicatorsOf(view.ind));
+  document.body.dataset.view = view.view;
+  markets.choose(view.key);
   showChange();
 }
 
@@ -126,27 +163,38 @@ function toggleTheme() {
   const theme = document.documentElement.dataset.theme === "dark" ? "light" : "dark";
   localStorage.setItem("theme", theme);
   document.documentElement.dataset.theme = theme;
-  chart.paint();
+  repaint();
+}
+
+function repaint() {
+  for (const chart of Object.values(charts)) chart.paint();
+}
+
+function bind() {
+  byId("theme").addEventListener("click", toggleTheme);
+  document.addEventListener("themechange", repaint);
+  byId("moment-end").addEventListener("click", () => change({ at: "" }));
+  controls.makeTabs((name) => change({ view: name }));
+  controls.makeChips(() => view.ind, (ind) => change({ ind }));
+  controls.bindFilters((filter) => change(filter));
+  addEventListener("popstate", () => {
+    const before = { ...view };
+    Object.assign(view, readView(location.search));
+    view.symbol ??= before.symbol;
+    turn(before);
+  });
 }
 
 async function start() {
-  byId("theme").addEventListener("click", toggleTheme);
-  document.addEventListener("themechange", () => chart.paint());
-  let known = [];
-  try {
-    known = (await ask("/api/symbols", {})).symbols;
-  } catch {
-    known = [];
-  }
+  bind();
+  const known = await ask("/api/symbols").then((answer) => answer.symbols, () => []);
   markets.update(known);
-  const names = known.map((one) => one.symbol);
-  const first = names.includes(DEFAULT_SYMBOL) ? DEFAULT_SYMBOL : names[0];
-  view.symbol ??= first ?? DEFAULT_SYMBOL;
+  const names = markets.keys();
+  view.symbol ??= nameOf(names.includes(resolve(DEFAULT_SYMBOL, names)) ? resolve(DEFAULT_SYMBOL, names) : names[0] ?? DEFAULT_SYMBOL);
   history.replaceState(null, "", writeView(view));
-  show();
   showPressure({ 10: { buy: 0, sell: 0 }, 60: { buy: 0, sell: 0 } });
-  stream.open(view.symbol);
-  load();
+  alerts.load();
+  turn({});
 }
 
 start();

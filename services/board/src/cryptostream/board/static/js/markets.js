@@ -1,6 +1,7 @@
 // All symbols with last price and change; typing filters, Enter takes the first.
 import { byId, make, setText } from "./dom.js";
 import * as format from "./format.js";
+import { labelOf } from "./view.js";
 
 export class Markets {
   constructor(onChoose) {
@@ -19,22 +20,34 @@ export class Markets {
     });
   }
 
-  get(symbol) {
-    return this.prices.get(symbol);
+  get(key) {
+    return this.prices.get(key);
   }
 
-  /** Take in prices: {symbol, last, change, since}. */
+  /** The keys of all known instruments. */
+  keys() {
+    return [...this.prices.keys()];
+  }
+
+  /** Take in prices: {key, symbol, last, change, since}. */
   update(prices) {
+    const known = this.items.size;
     for (const one of prices) {
-      this.prices.set(one.symbol, one);
-      if (!this.items.has(one.symbol)) this.#add(one.symbol);
+      this.prices.set(one.key, one);
+      if (!this.items.has(one.key)) this.#add(one);
       this.#show(one);
     }
+    if (this.items.size > known) this.#label();
     this.#filter();
   }
 
-  choose(symbol) {
-    this.chosen = symbol;
+  #label() {
+    const keys = this.keys();
+    for (const [key, item] of this.items) setText(item.name, labelOf(key, keys));
+  }
+
+  choose(key) {
+    this.chosen = key;
     for (const [name, item] of this.items) this.#mark(name, item.button);
   }
 
@@ -43,22 +56,26 @@ export class Markets {
     else button.removeAttribute("aria-current");
   }
 
-  #add(symbol) {
+  #add({ key, symbol }) {
+    const name = make("span", "name", symbol);
     const last = make("span", "last");
     const change = make("span", "change");
-    const button = make("button", "", make("span", "name", symbol), last, change);
+    const button = make("button", "", name, last, change);
     button.type = "button";
-    button.addEventListener("click", () => this.#take(symbol));
+    button.addEventListener("click", () => this.#take(key));
     const entry = make("li", "", button);
     entry.dataset.symbol = symbol;
-    this.items.set(symbol, { entry, button, last, change });
-    this.#mark(symbol, button);
-    const after = [...byId("symbols").children].find((one) => one.dataset.symbol > symbol);
+    entry.dataset.key = key;
+    this.items.set(key, { entry, button, name, last, change });
+    this.#mark(key, button);
+    const order = `${symbol} ${key}`;
+    const after = [...byId("symbols").children].find(
+      (one) => `${one.dataset.symbol} ${one.dataset.key}` > order);
     byId("symbols").insertBefore(entry, after ?? null);
   }
 
-  #show({ symbol, last, change, since }) {
-    const item = this.items.get(symbol);
+  #show({ key, last, change, since }) {
+    const item = this.items.get(key);
     setText(item.last, last === null ? "–" : format.roughPrice(last));
     setText(item.change, change === null ? "" : format.change(change));
     item.change.dataset.trend = format.trend(change ?? 0);
@@ -68,18 +85,18 @@ export class Markets {
   #filter() {
     const wanted = this.input.value.trim().toUpperCase();
     let found = 0;
-    for (const [symbol, { entry }] of this.items) {
-      entry.hidden = !symbol.toUpperCase().includes(wanted);
+    for (const [key, { entry }] of this.items) {
+      entry.hidden = !key.toUpperCase().includes(wanted);
       found += entry.hidden ? 0 : 1;
     }
     byId("no-symbols").hidden = found > 0 || !wanted;
   }
 
-  #take(symbol) {
+  #take(key) {
     this.input.value = "";
     this.#filter();
     this.#close();
-    this.onChoose(symbol);
+    this.onChoose(key);
   }
 
   #key(event) {
@@ -88,7 +105,7 @@ export class Markets {
       this.button.focus();
     } else if (event.key === "Enter" && event.target === this.input) {
       const first = byId("symbols").querySelector("li:not([hidden])");
-      if (first) this.#take(first.dataset.symbol);
+      if (first) this.#take(first.dataset.key);
     }
   }
 

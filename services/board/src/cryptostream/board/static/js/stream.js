@@ -6,7 +6,7 @@ const CHECK_MS = 500;
 const LONGEST_WAIT_MS = 8000;
 
 export class Stream {
-  /** `hear` = {tick, pulse, reset, reopened, state}; state(name, ageMs, pulse) at each check. */
+  /** `hear` = {tick, pulse, alert, reset, reopened, state}; state(name, ageMs, pulse) at each check. */
   constructor(hear) {
     this.hear = hear;
     this.failures = 0;
@@ -24,7 +24,7 @@ export class Stream {
     this.heard = performance.now();
     const source = new EventSource(`/api/stream?symbol=${encodeURIComponent(this.symbol)}`);
     this.source = source;
-    for (const name of ["tick", "pulse", "reset"]) {
+    for (const name of ["tick", "pulse", "alert", "reset"]) {
       source.addEventListener(name, (event) => this.#event(source, name, event.data));
     }
     source.onerror = () => source === this.source && this.#retry();
