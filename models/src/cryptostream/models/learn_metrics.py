@@ -14,9 +14,7 @@ if TYPE_CHECKING:
 
 ROUNDS = Counter(metric("models", "learn_rounds_total"), "Rounds by result.", ["result"])
 STEPS = Counter(metric("models", "learn_steps_total"), "Steps done.", ["event"])
-STEP_TIME = Gauge(
-    metric("models", "learn_step_timestamp_seconds"), "Newest step.", ["event"]
-)
+STEP_TIME = Gauge(metric("models", "learn_step_timestamp_seconds"), "Newest step.", ["event"])
 AUC = Gauge(metric("models", "learn_auc"), "AUC on the newest window.", ["kind"])
 GAIN = Gauge(metric("models", "learn_log_loss_gain"), "Against the champion.", ["kind", "bound"])
 NULL_GREEN = Gauge(metric("models", "null_world_green"), "1 if nothing was found where nothing is.")

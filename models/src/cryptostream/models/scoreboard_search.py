@@ -95,18 +95,7 @@ class Stored:
 
     def write(self, kind: Kind, documents: Iterable[tuple[str, dict[str, Any]]]) -> None:
         """Write documents by their ids, over what stands there."""
-        operations: list[dict[str, Any]] = []
-        for identity, document in documents:
-            target = {"_index": index_name(kind, document["time"]), "_id": identity}
-            operations += [{"index": target}, document]
-        if not operations:
-            return
-        try:
-            answer = self._client.bulk(operations=operations, filter_path="errors,items.*.error")
-        except (ApiError, TransportError) as error:
-            raise ScoreboardError(f"Elasticsearch took no {kind}: {error}") from error
-        if answer["errors"]:
-            raise ScoreboardError(f"Elasticsearch refused {kind}: {str(answer['items'][:1])[:300]}")
+        write(self._client, kind, documents)
 
     def _query(self, from_ms: int, to_ms: int) -> dict[str, Any]:
         time = {"range": {"trade_time": {"gte": from_ms, "lt": to_ms}}}
@@ -122,6 +111,24 @@ class Stored:
             return self._client.search(**request, allow_no_indices=True, ignore_unavailable=True)
         except (ApiError, TransportError) as error:
             raise ScoreboardError(f"Elasticsearch gave no answer: {error}") from error
+
+
+def write(
+    client: Elasticsearch, kind: Kind, documents: Iterable[tuple[str, dict[str, Any]]]
+) -> None:
+    """Write documents (id, document) over what stands there; raises `ScoreboardError`."""
+    operations: list[dict[str, Any]] = []
+    for identity, document in documents:
+        target = {"_index": index_name(kind, document["time"]), "_id": identity}
+        operations += [{"index": target}, document]
+    if not operations:
+        return
+    try:
+        answer = client.bulk(operations=operations, filter_path="errors,items.*.error")
+    except (ApiError, TransportError) as error:
+        raise ScoreboardError(f"Elasticsearch took no {kind}: {error}") from error
+    if answer["errors"]:
+        raise ScoreboardError(f"Elasticsearch refused {kind}: {str(answer['items'][:1])[:300]}")
 
 
 def _columns(hits: list[dict[str, list[Any]]]) -> Trades:
