@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
+from types import MappingProxyType
 
 #: (path, body) -> (status, body)
 Answer = Callable[[str, bytes], tuple[int, bytes]]
 
 
 @contextmanager
-def answering(answer: Answer) -> Iterator[str]:
-    """Serve `answer` on a free port of this machine; give the server's URL."""
+def answering(answer: Answer, headers: Mapping[str, str] = MappingProxyType({})) -> Iterator[str]:
+    """Serve `answer` on a free port of this machine; give the server's URL.
+
+    `headers` go with every answer.
+    """
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -25,6 +29,8 @@ def answering(answer: Answer) -> Iterator[str]:
             self.send_header("content-type", "application/json")
             # Elasticsearch's client refuses servers that do not name their product.
             self.send_header("x-elastic-product", "Elasticsearch")
+            for name, value in headers.items():
+                self.send_header(name, value)
             self.send_header("content-length", str(len(content)))
             self.end_headers()
             self.wfile.write(content)

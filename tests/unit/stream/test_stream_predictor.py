@@ -2,44 +2,47 @@
 
 from __future__ import annotations
 
-import json
+import math
+import struct
 from typing import TYPE_CHECKING
 
 import pytest
 from support.http_server import answering
 
-from cryptostream.contracts.features import FEATURE_COUNT, FEATURE_NAMES, FEATURES_HASH
+from cryptostream.contracts.features import FEATURE_COUNT
 from cryptostream.stream.predictor import MAX_ROWS, Prediction, Predictor
 
 if TYPE_CHECKING:
     from support.http_server import Answer
 
 VECTOR = [0.5] * FEATURE_COUNT
+WIDTH = 4 * FEATURE_COUNT
+MODEL = {"model": "m:1", "no-edge": "true"}
+
+
+def _scores(*scores: float) -> bytes:
+    return struct.pack(f"<{len(scores)}f", *scores)
 
 
 def _echo(_path: str, body: bytes) -> tuple[int, bytes]:
-    rows = len(json.loads(body)["columns"][FEATURE_NAMES[0]])
-    return 200, json.dumps({"model": "m:1", "no_edge": True, "p_up": [0.25] * rows}).encode()
+    return 200, _scores(0.25) * (len(body) // WIDTH)
 
 
 def test_scores_come_back_in_order_with_their_model() -> None:
     """Each row gets its own probability, and the document names model and direction."""
 
-    def answer(_path: str, body: bytes) -> tuple[int, bytes]:
-        request = json.loads(body)
-        assert request["features_hash"] == FEATURES_HASH
-        assert list(request["columns"]) == list(FEATURE_NAMES)
-        scores = request["columns"][FEATURE_NAMES[0]]
-        return 200, json.dumps({"model": "m:1", "no_edge": False, "p_up": scores}).encode()
+    def answer(path: str, body: bytes) -> tuple[int, bytes]:
+        assert path == "/predict_raw"
+        return 200, b"".join(body[at : at + 4] for at in range(0, len(body), WIDTH))
 
-    rows = [[score, *VECTOR[1:]] for score in (0.1, 0.9, 0.5)]
-    with answering(answer) as url:
+    rows = [[score, *VECTOR[1:]] for score in (0.125, 0.75, 0.5)]
+    with answering(answer, {"model": "m:1", "no-edge": "false"}) as url:
         first, second, third = Predictor(url, timeout_seconds=5).predict(rows)
-    assert [first.p_up, second.p_up, third.p_up] == [0.1, 0.9, 0.5]
+    assert [first.p_up, second.p_up, third.p_up] == [0.125, 0.75, 0.5]
     assert first.document()["direction"] == "down"
     assert second.document() == {
         "direction": "up",
-        "p_up": 0.9,
+        "p_up": 0.75,
         "model": "m:1",
         "no_edge": False,
         "latency_ms": second.latency_ms,
@@ -51,10 +54,10 @@ def test_one_request_serves_a_micro_batch() -> None:
     sizes: list[int] = []
 
     def answer(path: str, body: bytes) -> tuple[int, bytes]:
-        sizes.append(len(json.loads(body)["columns"][FEATURE_NAMES[0]]))
+        sizes.append(len(body) // WIDTH)
         return _echo(path, body)
 
-    with answering(answer) as url:
+    with answering(answer, MODEL) as url:
         predictor = Predictor(url, timeout_seconds=30)
         assert len(predictor.predict([VECTOR] * 1000)) == 1000
         assert len(predictor.predict([VECTOR] * (MAX_ROWS + 1))) == MAX_ROWS + 1
@@ -69,20 +72,11 @@ def test_one_request_serves_a_micro_batch() -> None:
         (lambda _path, _body: (503, b'{"reason": "stale"}'), "stale"),
         (lambda _path, _body: (503, b'{"reason": "no_model"}'), "predictor_error"),
         (lambda _path, _body: (503, b"[1]"), "predictor_error"),
-        (lambda _path, _body: (200, b"not json"), "predictor_error"),
-        (lambda _path, _body: (200, b"{}"), "predictor_error"),
-        (
-            lambda _path, _body: (200, b'{"model":"m","no_edge":false,"p_up":[0.5,0.5]}'),
-            "predictor_error",
-        ),
-        (
-            lambda _path, _body: (200, b'{"model":"m","no_edge":false,"p_up":[2.0]}'),
-            "predictor_error",
-        ),
-        (
-            lambda _path, _body: (200, b'{"model":"m","no_edge":false,"p_up":[null]}'),
-            "predictor_error",
-        ),
+        (lambda _path, _body: (200, b"odd"), "predictor_error"),
+        (lambda _path, _body: (200, b""), "predictor_error"),
+        (lambda _path, _body: (200, _scores(0.5, 0.5)), "predictor_error"),
+        (lambda _path, _body: (200, _scores(2.0)), "predictor_error"),
+        (lambda _path, _body: (200, _scores(math.nan)), "predictor_error"),
     ],
     ids=[
         "5xx",
@@ -90,17 +84,24 @@ def test_one_request_serves_a_micro_batch() -> None:
         "stale",
         "no model",
         "503 list",
-        "no JSON",
+        "no floats",
         "empty",
         "wrong length",
         "no probability",
-        "null",
+        "not a number",
     ],
 )
 def test_an_unusable_answer_is_a_reason(answer: Answer, reason: str) -> None:
     """Whatever the predictor answers, the trade gets a reason in place of a score."""
-    with answering(answer) as url:
+    with answering(answer, MODEL) as url:
         assert Predictor(url, timeout_seconds=5).predict([VECTOR]) == [Prediction(reason=reason)]
+
+
+def test_an_answer_without_a_model_is_no_score() -> None:
+    """A score that nobody stands for is not stored."""
+    with answering(_echo) as url:
+        (prediction,) = Predictor(url, timeout_seconds=5).predict([VECTOR])
+    assert prediction == Prediction(reason="predictor_error")
 
 
 def test_an_outage_opens_the_circuit_and_ends_it() -> None:
@@ -114,7 +115,7 @@ def test_an_outage_opens_the_circuit_and_ends_it() -> None:
         calls += 1
         return _echo(path, body) if working else (503, b"{}")
 
-    with answering(answer) as url:
+    with answering(answer, MODEL) as url:
         predictor = Predictor(url, timeout_seconds=5, clock=lambda: now)
         assert predictor.predict([VECTOR])[0].reason == "predictor_error"
         assert predictor.predict([VECTOR])[0].reason == "circuit_open"

@@ -13,18 +13,20 @@ A trade is indexed whether or not it could be scored; the reason then stands in 
 from __future__ import annotations
 
 import logging
-import math
+import sys
 import time
+from array import array
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import orjson
 import urllib3
 
-from cryptostream.contracts.features import FEATURE_NAMES, FEATURES_HASH
+from cryptostream.contracts.features import FEATURES_HASH
 from cryptostream.stream.breaker import CircuitBreaker
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +36,7 @@ _HTTP_OK: Final = 200
 _HTTP_SERVER_ERROR: Final = 500
 _HTTP_UNAVAILABLE: Final = 503
 _STALE: Final = "stale"
+_HEADERS: Final = {"content-type": "application/octet-stream", "features-hash": FEATURES_HASH}
 
 
 class Prediction(NamedTuple):
@@ -61,6 +64,14 @@ class Prediction(NamedTuple):
 BLOCK_TRADE: Final = Prediction(reason="block_trade")
 
 
+class _Answer(NamedTuple):
+    """One probability a row, and the model that gave them."""
+
+    model: str
+    no_edge: bool
+    p_up: Sequence[float]
+
+
 class _UnusableError(Exception):
     """The predictor's answer is no score; the text is the reason's code."""
 
@@ -75,7 +86,7 @@ class Predictor:
         timeout_seconds: float,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._url = f"{url.rstrip('/')}/predict"
+        self._url = f"{url.rstrip('/')}/predict_raw"
         self._timeout = timeout_seconds
         self._clock = clock
         self._breaker = CircuitBreaker()
@@ -102,17 +113,11 @@ class Predictor:
             return [Prediction(reason=reason)] * len(vectors)
         self._breaker.succeeded()
         latency = round((self._clock() - started) * 1000.0, 2)
-        model, no_edge = str(answer["model"]), bool(answer["no_edge"])
-        return [Prediction(p_up, model, no_edge, latency) for p_up in answer["p_up"]]
+        return [Prediction(p_up, answer.model, answer.no_edge, latency) for p_up in answer.p_up]
 
-    def _ask(self, vectors: Sequence[Sequence[float]]) -> dict[str, Any]:
-        columns = dict(zip(FEATURE_NAMES, zip(*vectors, strict=True), strict=True))
+    def _ask(self, vectors: Sequence[Sequence[float]]) -> _Answer:
         response = self._pool.request(
-            "POST",
-            self._url,
-            body=orjson.dumps({"features_hash": FEATURES_HASH, "columns": columns}),
-            headers={"content-type": "application/json"},
-            timeout=self._timeout,
+            "POST", self._url, body=_rows(vectors), headers=_HEADERS, timeout=self._timeout
         )
         if response.status == _HTTP_UNAVAILABLE and _reason(response.data) == _STALE:
             raise _UnusableError(_STALE)
@@ -120,7 +125,7 @@ class Predictor:
             raise _UnusableError("predictor_error")
         if response.status != _HTTP_OK:
             raise _UnusableError("predictor_refused")
-        return _checked(response.data, len(vectors))
+        return _checked(response.data, response.headers, len(vectors))
 
 
 def _reason(body: bytes) -> str:
@@ -131,15 +136,24 @@ def _reason(body: bytes) -> str:
         return ""
 
 
-def _checked(body: bytes, rows: int) -> dict[str, Any]:
+def _rows(vectors: Sequence[Sequence[float]]) -> bytes:
+    """Render vectors as little-endian float32, one after the other."""
+    floats = array("f", chain.from_iterable(vectors))
+    if sys.byteorder == "big":
+        floats.byteswap()
+    return floats.tobytes()
+
+
+def _checked(body: bytes, headers: Mapping[str, str], rows: int) -> _Answer:
     """Read the answer; raises `_UnusableError` unless it holds a probability for each row."""
+    scores = array("f")
     try:
-        answer: dict[str, Any] = orjson.loads(body)
-        scores = answer["p_up"]
-        complete = len(scores) == rows and "model" in answer and "no_edge" in answer
-        sane = all(math.isfinite(score) and 0.0 <= score <= 1.0 for score in scores)
-    except (ValueError, KeyError, TypeError) as error:
+        scores.frombytes(body)
+        answer = _Answer(headers["model"], headers["no-edge"] == "true", scores)
+    except (ValueError, KeyError) as error:
         raise _UnusableError("predictor_error") from error
-    if not (complete and sane):
+    if sys.byteorder == "big":
+        scores.byteswap()
+    if len(scores) != rows or not all(0.0 <= score <= 1.0 for score in scores):
         raise _UnusableError("predictor_error")
     return answer
