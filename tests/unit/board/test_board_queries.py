@@ -93,7 +93,7 @@ def test_symbols_come_by_name_with_the_days_edges() -> None:
 
     buckets = [
         {
-            "key": ["bybit", "spot", name],
+            "key": {"exchange": "bybit", "category": "spot", "symbol": name},
             "first": hit({"open": 50, "start": 9}),
             "last": hit({"close": close}),
         }

@@ -90,11 +90,8 @@ def symbols(answer: dict[str, Any]) -> list[SymbolSummary]:
 def _summary(bucket: dict[str, Any]) -> SymbolSummary:
     first = hits_of(bucket["first"])[0]["_source"]
     last = hits_of(bucket["last"])[0]["_source"]
-    exchange, category, symbol = bucket["key"]
     return SymbolSummary(
-        exchange=exchange,
-        category=category,
-        symbol=symbol,
+        **bucket["key"],
         last=float(last["close"]),
         first=float(first["open"]),
         since=int(first["start"]),

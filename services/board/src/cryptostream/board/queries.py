@@ -25,8 +25,15 @@ MAX_INDICES: Final = 800
 MAX_SYMBOLS: Final = 2_000
 DAY_MS: Final = 86_400_000
 TIMEOUT: Final = "3s"
-#: An instrument in `multi_terms`.
-WHO: Final = [{"field": "exchange"}, {"field": "category"}, {"field": "symbol"}]
+#: One bucket per instrument; `multi_terms` would need a module that small distributions lack.
+EACH_INSTRUMENT: Final[Body] = {
+    "composite": {
+        "size": MAX_SYMBOLS,
+        "sources": [
+            {name: {"terms": {"field": name}}} for name in ("exchange", "category", "symbol")
+        ],
+    }
+}
 
 TRADE_FIELDS: Final = (
     "exchange", "category", "symbol", "trade_id", "price", "size", "side",
@@ -143,7 +150,7 @@ def symbols_body(newest_ms: int) -> Body:
         },
         "aggs": {
             "symbols": {
-                "multi_terms": {"terms": WHO, "size": MAX_SYMBOLS},
+                **EACH_INSTRUMENT,
                 "aggs": {
                     "first": _edge("asc", ["open", "start"]),
                     "last": _edge("desc", ["close"]),

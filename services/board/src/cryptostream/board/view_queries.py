@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from cryptostream.board.queries import MAX_SYMBOLS, PAGE, TIMEOUT, WHO, Body, up_to
+from cryptostream.board.queries import EACH_INSTRUMENT, PAGE, TIMEOUT, Body, up_to
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 #: Statistics are told once a minute; an instrument that missed ten of them is gone.
 ROLLING_AGE_MS: Final = 600_000
 MATRIX_MINUTES: Final = 60
-MATRIX_SIZE: Final = 12
+MATRIX_SIZE: Final = 10
 SCORES: Final = 400
 EVENTS: Final = 40
 NEWEST: Final = 20
@@ -66,8 +66,7 @@ def rolling_body(window: str, newest_ms: int) -> Body:
     since = {"gte": newest_ms - ROLLING_AGE_MS, "format": "epoch_millis"}
     body = _body(0, [{"term": {"window": window}}, {"range": {"time": since}}])
     newest = {"top_hits": {"size": 1, "sort": [{"time": "desc"}], "_source": list(ROLLING_FIELDS)}}
-    terms = {"multi_terms": {"terms": WHO, "size": MAX_SYMBOLS}, "aggs": {"newest": newest}}
-    return body | {"aggs": {"instruments": terms}}
+    return body | {"aggs": {"instruments": EACH_INSTRUMENT | {"aggs": {"newest": newest}}}}
 
 
 def closes_body(instruments: Sequence[Instrument], newest_ms: int) -> Body:

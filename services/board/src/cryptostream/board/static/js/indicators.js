@@ -4,7 +4,7 @@ import { color } from "./theme-colors.js";
 const { LineSeries, HistogramSeries, LineStyle } = LightweightCharts;
 const QUIET = { lastValueVisible: false, priceLineVisible: false, crosshairMarkerVisible: false };
 const RSI_GUIDES = [30, 70];
-const PANE_SHARE = 0.24;
+const PANE_SHARE = 0.36;
 const delta = (row) => row.buy - row.sell;
 const bySign = (value) => color(value < 0 ? "--down-soft" : "--up-soft");
 
@@ -64,7 +64,7 @@ export class Indicators {
     }, pane);
     if (name === "rsi") {
       for (const price of RSI_GUIDES) {
-        series.createPriceLine({ price, color: color("--line"), lineWidth: 1, axisLabelVisible: true, title: "" });
+        series.createPriceLine({ price, color: color("--line"), lineWidth: 1, axisLabelVisible: false, title: "" });
       }
       series.applyOptions({ autoscaleInfoProvider: () => ({ priceRange: { minValue: 10, maxValue: 90 } }) });
     }

@@ -49,14 +49,19 @@ export class Live {
 
   /** Take in a tick of the stream. */
   tick(news) {
-    if (news.key !== this.view.key || !this.chart) return;
-    if (this.pending) this.pending = [...this.pending, news].slice(-MOST_PENDING);
+    if (news.key !== this.view.key) return;
+    if (!this.chart) this.#tell(news);
+    else if (this.pending) this.pending = [...this.pending, news].slice(-MOST_PENDING);
     else this.#draw(news);
   }
 
-  #draw(news) {
+  #tell(news) {
     showPressure(news.pressure);
     if (news.last !== null) this.showLast(news.last);
+  }
+
+  #draw(news) {
+    this.#tell(news);
     if (this.view.at) return;
     this.chart.update(news.candles.filter((row) => row.interval === this.view.interval));
     const fitting = news.trades.filter((trade) => passes(trade, this.view));

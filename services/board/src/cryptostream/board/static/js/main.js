@@ -63,8 +63,7 @@ function showMoment(alert, key) {
 }
 
 function showLast(last) {
-  const chart = live.chart;
-  const text = format.price(last, Math.max(chart.decimals ?? 0, format.decimalsOf([last])));
+  const text = format.price(last, Math.max(live.chart?.decimals ?? 0, format.decimalsOf([last])));
   setText(byId("last"), text);
   document.title = `${text} ${view.label} · cryptostream`;
   showChange();

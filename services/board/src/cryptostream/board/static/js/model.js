@@ -21,7 +21,7 @@ const time = (ms) => format.dateAndTime(ms);
 export function verdict(scores, said) {
   const newest = scores.find((one) => one.horizon === SERVED_HORIZON) ?? scores[0];
   if (!newest && !said?.name) return ["none", "No prediction has come yet."];
-  const name = newest?.model ?? said.name;
+  const name = said?.no_edge ? said.name : (newest?.model ?? said.name);
   if (said?.no_edge || newest?.no_edge) {
     return ["no-edge", `${name} has no edge: it doesn't beat guessing. Watch it, don't trade on it.`];
   }
@@ -126,10 +126,10 @@ export class Model {
     const size = 260;
     const root = byId("reliability");
     if (!bins.length) return root.replaceChildren();
-    const x = scale([0, 1], [PAD, size - 8]);
+    const x = scale([0, 1], [PAD, size - 18]);
     const y = scale([0, 1], [size - 30, 8]);
     const grid = [0, 0.25, 0.5, 0.75, 1].flatMap((one) => [
-      draw("line", { x1: PAD, x2: size - 8, y1: y(one), y2: y(one), class: "guide" }),
+      draw("line", { x1: PAD, x2: size - 18, y1: y(one), y2: y(one), class: "guide" }),
       draw("text", { x: PAD - 6, y: y(one) + 4, class: "end" }, `${one * 100}`),
       draw("text", { x: x(one), y: size - 14, class: "middle" }, `${one * 100}`),
     ]);
