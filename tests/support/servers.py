@@ -24,6 +24,7 @@ from cryptostream.cli.software import elasticsearch_home
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from subprocess import Popen
 
     from cryptostream.cli.component import Component
 
@@ -53,20 +54,53 @@ def running_kafka() -> Iterator[str]:
 @contextmanager
 def running_elasticsearch() -> Iterator[str]:
     """Run a node on free ports; give its URL."""
+    with restartable_elasticsearch() as server:
+        yield server.url
+
+
+class Restartable:
+    """A server that a test stops and starts; its files and its address stay."""
+
+    def __init__(self, component: Component, home: Path, url: str) -> None:
+        self.url = url
+        self._component, self._log = component, home / "log"
+        self._process: Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it and wait until it answers."""
+        process.prepare(self._component)
+        self._process = started = process.start(self._component, self._log)
+
+        def is_well() -> bool:
+            assert started.poll() is None, "\n".join(process.last_lines(self._log, 40))
+            return trouble(self._component.probe) is None
+
+        eventually(is_well, within=self._component.start_seconds, poll=0.2)
+
+    def stop(self) -> None:
+        """Stop it in an orderly way, if it runs."""
+        if self._process is not None:
+            process.stop(self._process, grace_seconds=15)
+            self._process = None
+
+
+@contextmanager
+def restartable_elasticsearch() -> Iterator[Restartable]:
+    """Run a node on free ports that can be stopped and started again."""
     jdk = find_jdk()
     software = elasticsearch_home(jdk, default_cache_dir(), _say)
     port, transport = free_ports(2)
     account = process.unprivileged_account()
-    with (
-        _directory() as home,
-        _running(
-            elasticsearch(
-                jdk, software, home, port=port, transport_port=transport, account=account
-            ),
-            home,
-        ),
-    ):
-        yield f"http://127.0.0.1:{port}"
+    with _directory() as home:
+        component = elasticsearch(
+            jdk, software, home, port=port, transport_port=transport, account=account
+        )
+        server = Restartable(component, home, f"http://127.0.0.1:{port}")
+        try:
+            server.start()
+            yield server
+        finally:
+            server.stop()
 
 
 @contextmanager
@@ -82,19 +116,12 @@ def _directory() -> Iterator[Path]:
 
 @contextmanager
 def _running(component: Component, home: Path) -> Iterator[None]:
-    log = home / "log"
-    process.prepare(component)
-    started = process.start(component, log)
-
-    def is_well() -> bool:
-        assert started.poll() is None, "\n".join(process.last_lines(log, 40))
-        return trouble(component.probe) is None
-
+    server = Restartable(component, home, "")
     try:
-        eventually(is_well, within=component.start_seconds, poll=0.2)
+        server.start()
         yield
     finally:
-        process.stop(started, grace_seconds=15)
+        server.stop()
 
 
 def _say(text: str) -> None:
