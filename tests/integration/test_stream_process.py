@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import random
 import signal
-from collections import defaultdict
-from itertools import pairwise
-from math import log, sqrt
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -16,21 +12,23 @@ from elasticsearch import Elasticsearch
 from elasticsearch.helpers import scan
 from support.eventually import eventually
 from support.stream import StreamProcess
+from support.stream_truth import (
+    START,
+    check_candles,
+    documents,
+    expected_features,
+    ids,
+    make_trades,
+)
 
-from cryptostream.contracts.features import initial_state, step
-from cryptostream.contracts.mappings import INDICATORS
-from cryptostream.contracts.messages import INTERVAL_MS, DeadLetter, Gap, decode, encode
+from cryptostream.contracts.messages import DeadLetter, Gap, decode, encode
 from cryptostream.contracts.topics import DEAD_LETTERS, GAPS
-from cryptostream.contracts.trade import Trade
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
     from pathlib import Path
 
-START = 1_795_000_000_000 - 1_795_000_000_000 % 60_000
-SEED = 20261122
-#: The default of `STREAM_LATENESS_SECONDS`.
-LATENESS_MS = 2_000
+    from cryptostream.contracts.trade import Trade
 
 
 @pytest.fixture
@@ -46,130 +44,32 @@ def stream(kafka_bootstrap: str, elasticsearch_url: str, tmp_path: Path) -> Iter
             process.stop(signal.SIGKILL)
 
 
+@pytest.fixture(params=["driver", "executors"])
+def placed(
+    request: pytest.FixtureRequest, kafka_bootstrap: str, elasticsearch_url: str, tmp_path: Path
+) -> Iterator[StreamProcess]:
+    """Give a running stream of each placement over a topic of its own."""
+    process = StreamProcess(kafka_bootstrap, elasticsearch_url, tmp_path, placement=request.param)
+    process.create_topic()
+    try:
+        process.start()
+        yield process
+    finally:
+        if process.process is not None and process.process.poll() is None:
+            process.stop(signal.SIGKILL)
+
+
 @pytest.fixture
 def client(elasticsearch_url: str) -> Elasticsearch:
     """Give a client of the session's Elasticsearch."""
     return Elasticsearch(elasticsearch_url)
 
 
-def make_trades(exchange: str, count: int, *, seed: int = SEED) -> list[Trade]:
-    """Make an orderly tape of three symbols over about two minutes; some share a millisecond."""
-    rng = random.Random(seed)
-    time_ms, prices, tape = START, {"AUSDT": 100.0, "BUSDT": 7.0, "CUSDT": 0.05}, []
-    for number in range(count):
-        time_ms += rng.choice([0, 0, 1, 120_000 // count * 2])
-        symbol = rng.choice(list(prices))
-        prices[symbol] *= 1 + rng.gauss(0, 1e-4)
-        tape.append(
-            Trade(
-                exchange=exchange,
-                category="spot",
-                symbol=symbol,
-                trade_id=f"{number:08d}",
-                price=f"{prices[symbol]:.6f}",
-                size=f"{rng.uniform(0.001, 3):.4f}",
-                side=rng.choice(["buy", "sell"]),
-                trade_time=time_ms,
-                exchange_time=time_ms + 2,
-                ingest_time=time_ms + 3,
-                seq=number,
-                block_trade=False,
-                rpi=False,
-                origin="replay",
-                shard="0/1",
-            )
-        )
-    return tape
-
-
-def documents(client: Elasticsearch, kind: str, exchange: str) -> dict[str, dict[str, Any]]:
-    """Give all documents of an exchange by id; fails if an id stands in two indices."""
-    client.indices.refresh(index=f"crypto-{kind}-*")
-    found = {}
-    query = {"query": {"term": {"exchange": exchange}}}
-    for hit in scan(client, index=f"crypto-{kind}-*", query=query):
-        assert hit["_id"] not in found, f"{hit['_id']} is there twice"
-        found[hit["_id"]] = hit["_source"]
-    return found
-
-
-def ids(trades: Sequence[Trade]) -> set[str]:
-    """Give the documents' ids of trades."""
-    return {f"{t.exchange}:{t.category}:{t.symbol}:{t.trade_id}" for t in trades}
-
-
-def expected_candles(trades: Sequence[Trade]) -> dict[str, dict[str, float]]:
-    """Compute candles the plain way, from trades in order."""
-    groups: dict[str, list[Trade]] = defaultdict(list)
-    for trade in trades:
-        for name, length in INTERVAL_MS.items():
-            start = trade.trade_time // length * length
-            groups[f"{trade.exchange}:spot:{trade.symbol}:{name}:{start}"].append(trade)
-    return {identity: _candle(group) for identity, group in groups.items()}
-
-
-def _candle(group: Sequence[Trade]) -> dict[str, float]:
-    prices = [float(trade.price) for trade in group]
-    sizes = [float(trade.size) for trade in group]
-    bought = [float(trade.size) for trade in group if trade.side == "buy"]
-    turnover = sum(price * size for price, size in zip(prices, sizes, strict=True))
-    return {
-        "open": prices[0],
-        "high": max(prices),
-        "low": min(prices),
-        "close": prices[-1],
-        "volume": sum(sizes),
-        "turnover": turnover,
-        "vwap": turnover / sum(sizes),
-        "trades": len(group),
-        "buy_volume": sum(bought),
-        "sell_volume": sum(sizes) - sum(bought),
-        "ofi": 2 * sum(bought) / sum(sizes) - 1,
-        "volatility": sqrt(sum(log(b / a) ** 2 for a, b in pairwise(prices))),
-    }
-
-
-def check_candles(client: Elasticsearch, trades: Sequence[Trade]) -> None:
-    """Wait until every candle of all five intervals says what its trades say."""
-    exchange, expected = trades[0].exchange, expected_candles(trades)
-
-    def wrong() -> dict[str, Any]:
-        found = documents(client, "candles", exchange)
-        assert found.keys() <= expected.keys()
-        return {
-            identity: found.get(identity)
-            for identity, values in expected.items()
-            if {name: found.get(identity, {}).get(name) for name in values}
-            != pytest.approx(values, rel=1e-9, abs=1e-12)
-        }
-
-    eventually(lambda: not wrong(), within=60, poll=0.5)
-    newest = max(trade.trade_time for trade in trades) - LATENESS_MS
-    for identity, candle in documents(client, "candles", exchange).items():
-        ended = candle["start"] + INTERVAL_MS[candle["interval"]] <= newest
-        assert (candle["final"], candle["late"]) == (ended, 0), identity
-        assert candle["warm"] is False or len(candle["indicators"]) == len(INDICATORS)
-
-
-def expected_features(trades: Sequence[Trade]) -> dict[str, list[float]]:
-    """Replay the feature function over trades in order."""
-    states: dict[str, list[float]] = defaultdict(initial_state)
-    return {
-        f"{t.exchange}:spot:{t.symbol}:{t.trade_id}": step(
-            states[t.symbol],
-            t.trade_time,
-            float(t.price),
-            float(t.size),
-            1 if t.side == "buy" else -1,
-        )
-        for t in trades
-    }
-
-
 def test_every_trade_is_one_document_and_every_candle_is_true(
-    stream: StreamProcess, client: Elasticsearch
+    placed: StreamProcess, client: Elasticsearch
 ) -> None:
     """Repeated trades count once: in documents, in features and in all candles."""
+    stream = placed
     trades = make_trades(stream.exchange, 2_000)
     stream.produce([trade for trade in trades for _ in range(1 + (trade.seq % 5 == 0))])
     eventually(stream.drained, within=120, poll=0.5)
@@ -180,15 +80,17 @@ def test_every_trade_is_one_document_and_every_candle_is_true(
         "predictor_unavailable",
         "circuit_open",
     }
-    check_candles(client, trades)
+    check_candles(client, trades, stream.placement)
     rolling = documents(client, "rolling", stream.exchange).values()
-    assert {one["window"] for one in rolling} == {"5m", "1h", "24h"}
+    windows = {"5m", "1h", "24h"} if stream.placement == "driver" else set()
+    assert {one["window"] for one in rolling} == windows
 
 
 def test_a_killed_stream_loses_and_doubles_nothing(
-    stream: StreamProcess, client: Elasticsearch
+    placed: StreamProcess, client: Elasticsearch
 ) -> None:
     """After kill -9 at a random moment documents are complete, their features and candles too."""
+    stream = placed
     trades = make_trades(stream.exchange, 3_000)
     stream.produce(trades[:1_000])
     eventually(lambda: stream.lag() < 1_000, within=120, poll=0.05)
@@ -200,7 +102,7 @@ def test_a_killed_stream_loses_and_doubles_nothing(
     found = documents(client, "trades", stream.exchange)
     assert found.keys() == ids(trades)
     assert {i: d["features"] for i, d in found.items()} == expected_features(trades)
-    check_candles(client, trades)
+    check_candles(client, trades, stream.placement)
 
 
 def test_a_late_trade_corrects_its_candles(stream: StreamProcess, client: Elasticsearch) -> None:

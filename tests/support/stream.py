@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 PARTITIONS = 2
+#: On a busy machine a cold JVM takes its time.
+START_SECONDS = 300
 
 
 @dataclass
@@ -38,6 +40,7 @@ class StreamProcess:
     elasticsearch_url: str
     folder: Path
     predictor_url: str = "http://127.0.0.1:9"
+    placement: str = "driver"
     exchange: str = field(default_factory=lambda: f"x{uuid.uuid4().hex[:8]}")
     process: subprocess.Popen[bytes] | None = None
     port: int = 0
@@ -73,6 +76,7 @@ class StreamProcess:
             "ELASTICSEARCH_URL": self.elasticsearch_url,
             "STREAM_CHECKPOINT": str(self.folder / "checkpoint"),
             "STREAM_JARS": str(jars),
+            "STREAM_PLACEMENT": self.placement,
             "STREAM_METRICS_PORT": str(self.port),
             "STREAM_PREDICTOR_URL": self.predictor_url,
             "STREAM_TOPICS_PATTERN": self.topic,
@@ -82,7 +86,7 @@ class StreamProcess:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "cryptostream.stream"], env=env, stdout=log, stderr=log
             )
-        eventually(self._is_ready, within=120, poll=0.2)
+        eventually(self._is_ready, within=START_SECONDS, poll=0.2)
 
     def _is_ready(self) -> bool:
         assert self.process is not None
