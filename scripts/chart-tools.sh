@@ -41,6 +41,9 @@ build() { # build NAME MODULE@VERSION PACKAGE
 }
 
 mkdir -p "$CACHE"
+# Who comes second waits for the first one's build instead of doing it again.
+exec 9>"$CACHE/.lock"
+flock 9
 while read -r name module package program pattern; do
   [ -n "$name" ] || continue
   case " ${*:-$name} " in *" $name "*) ;; *) continue ;; esac
