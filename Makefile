@@ -1,6 +1,6 @@
 # Everything goes through these targets; `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: dashboards help setup demo up down status doctor feed test bench-ingest bench-predict drill-ingest lint format lock images chart-tools
+.PHONY: dashboards help setup demo up down status doctor feed test bench-ingest bench-predict bench-stream bench-latency drill-ingest drill-stream lint format lock images chart-tools test-cluster
 
 ARGS ?=
 BIN := .venv/bin
@@ -55,8 +55,24 @@ bench-ingest: $(DEV) ## Compare ingest's CPU per trade with pybit, cryptofeed an
 bench-predict: $(DEV) ## Measure the predictor: rows per second, and waits of 64 callers
 	@PYTHONPATH=scripts/bench exec $(BIN)/python -m bench_predict $(ARGS)
 
+bench-stream: $(DEV) ## Measure the stream beside Elasticsearch alone and the obvious way
+	@PYTHONPATH=scripts/bench:tests exec $(BIN)/python -m bench_stream $(ARGS)
+
+bench-latency: $(DEV) ## Measure exchange to searchable at 1,000 and at 100 trades/s
+	@PYTHONPATH=scripts/bench exec $(BIN)/python -m bench_latency $(ARGS)
+
+bench-board: $(DEV) ## Measure the board's push: 20 viewers, 200 symbols
+	@PYTHONPATH=scripts/bench:tests exec $(BIN)/python -m bench_board $(ARGS)
+
 drill-ingest: $(DEV) ## Run ingest through every fault there is; takes long
 	@exec $(BIN)/python -m pytest -m drill -s tests/system/test_ingest_faults.py tests/system/test_ingest_scale.py $(ARGS)
+
+test-cluster: $(DEV) ## Install the chart in the cluster of KUBECONFIG, scale, kill, upgrade, remove it
+	@CRYPTOSTREAM_TEST_KUBECONFIG="$${KUBECONFIG:-$$HOME/.kube/config}" \
+	  exec $(BIN)/python -m pytest -m cluster tests/cluster $(ARGS)
+
+drill-stream: $(DEV) ## Kill the stream and let Elasticsearch fail; DRILL_KILLS=20 takes long
+	@exec $(BIN)/python -m pytest -m drill -s tests/integration/test_stream_drills.py $(ARGS)
 
 images: ## Build the services' images; REPOSITORY and TAG name them
 	@scripts/images.sh $(ARGS)
