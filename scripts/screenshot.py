@@ -1,8 +1,8 @@
 # ruff: noqa: INP001
-"""Take the README's pictures of a running board: `python scripts/screenshot.py [URL]`.
+"""Take the documentation's pictures of a running board: `python scripts/screenshot.py [URL]`.
 
-Writes docs/board.png and docs/board-dark.png. Needs Debian's Chromium
-(`apt-get install -y chromium`) and the development requirements.
+Writes docs/board*.png: each view on a laptop, the market in the dark, on a phone and on a wall.
+Needs Debian's Chromium (`apt-get install -y chromium`) and the development requirements.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from playwright.sync_api import Error, sync_playwright
 from playwright.sync_api import TimeoutError as SlowError
@@ -20,36 +20,63 @@ if TYPE_CHECKING:
 
 CHROMIUM: Final = Path("/usr/bin/chromium")
 DOCS: Final = Path(__file__).resolve().parents[1] / "docs"
-PICTURES: Final = {"light": DOCS / "board.png", "dark": DOCS / "board-dark.png"}
-VIEWPORT: Final[ViewportSize] = {"width": 1600, "height": 900}
 ARGUMENTS: Final = (
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
 )  # fmt: skip
-#: A page that has this many trades and moves is worth a picture.
-MIN_TRADES: Final = 30
 WAIT_MS: Final = 60_000
-READY: Final = f"""() => document.getElementById("state").dataset.state === "live"
-  && document.querySelectorAll("#tape tr").length >= {MIN_TRADES}
-  && document.querySelectorAll("#hops li").length > 0
-  && document.getElementById("total-latency").textContent.match(/[0-9]/)"""
+#: Of a live page: charts and tables come with the first answers.
+SETTLE_MS: Final = 5_000
+LAPTOP: Final[ViewportSize] = {"width": 1440, "height": 900}
+README: Final[ViewportSize] = {"width": 1920, "height": 1080}
+PHONE: Final[ViewportSize] = {"width": 390, "height": 844}
+WALL: Final[ViewportSize] = {"width": 2560, "height": 1440}
+MARKET: Final = "interval=1m&minutes=60&ind=bb,ema,vwap,rsi,macd"
+READY: Final = """() => document.getElementById("state").dataset.state === "live"
+  && document.getElementById("last").textContent.match(/[0-9]/)"""
 
 
-def take(browser: Browser, url: str, theme: str, target: Path) -> None:
-    """Save the page in one theme, once it is live."""
-    context = browser.new_context(viewport=VIEWPORT, color_scheme=theme)  # type: ignore[arg-type]
+class Picture(NamedTuple):
+    """One picture: its file, the screen, the theme and what is looked at."""
+
+    file: str
+    screen: ViewportSize
+    theme: str
+    query: str
+
+
+PICTURES: Final = (
+    Picture("board.png", README, "light", MARKET),
+    Picture("board-dark.png", README, "dark", MARKET),
+    Picture("board-wall.png", WALL, "dark", MARKET),
+    Picture("board-phone.png", PHONE, "dark", "interval=1m&minutes=60"),
+    Picture("board-model.png", LAPTOP, "light", "view=model&interval=1m&minutes=60"),
+    Picture("board-alerts.png", LAPTOP, "dark", "view=alerts"),
+    Picture("board-pipeline.png", LAPTOP, "light", "view=pipeline"),
+    Picture("board-history.png", LAPTOP, "dark", "view=history&interval=1m"),
+)
+
+
+def take(browser: Browser, url: str, picture: Picture) -> None:
+    """Save one picture, once the page is live."""
+    context = browser.new_context(
+        viewport=picture.screen,
+        color_scheme=picture.theme,  # type: ignore[arg-type]
+        locale="en-GB",
+    )
     page = context.new_page()
-    page.goto(url, timeout=WAIT_MS)
+    page.goto(f"{url.rstrip('/')}/?{picture.query}", timeout=WAIT_MS)
     page.wait_for_function(READY, timeout=WAIT_MS)
-    page.screenshot(path=target)
+    page.wait_for_timeout(SETTLE_MS)
+    page.screenshot(path=DOCS / picture.file)
     context.close()
-    sys.stdout.write(f"{target}\n")
+    sys.stdout.write(f"{DOCS / picture.file}\n")
 
 
 def main() -> int:
-    """Take both pictures; status 2 if there is nothing to take them with or of."""
-    parser = argparse.ArgumentParser(description="Take the README's pictures of a running board.")
-    parser.add_argument("url", nargs="?", default="http://127.0.0.1:18000/?interval=1s&minutes=5")
+    """Take the pictures; status 2 if there is nothing to take them with or of."""
+    parser = argparse.ArgumentParser(description="Take the pictures of a running board.")
+    parser.add_argument("url", nargs="?", default="http://127.0.0.1:18000/")
     options = parser.parse_args()
     if not CHROMIUM.exists():
         sys.stderr.write(f"No {CHROMIUM}: apt-get install -y chromium\n")
@@ -57,8 +84,8 @@ def main() -> int:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=list(ARGUMENTS))
         try:
-            for theme, target in PICTURES.items():
-                take(browser, options.url, theme, target)
+            for picture in PICTURES:
+                take(browser, options.url, picture)
         except SlowError:
             sys.stderr.write(f"{options.url} shows no live trades; start one with: make demo\n")
             return 2

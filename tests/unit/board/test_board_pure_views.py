@@ -133,7 +133,7 @@ NAMES = ("symbol", "trade_id", "price", "seq", "prediction.p_up", "prediction.no
 
 
 def test_a_csv_file_has_every_row_and_no_formula() -> None:
-    """What a spreadsheet would run is quoted; what is missing is empty; the head is always there."""
+    """What a spreadsheet would run is quoted, what is missing is empty; a head is always there."""
     table = tables.Csv(NAMES)
     read = list(csv.reader(io.StringIO((table.page(ROWS) + table.end()).decode())))
     assert read == [

@@ -116,7 +116,12 @@ def models_body() -> Body:
 
 def reliability_body(instrument: Instrument) -> Body:
     """Ask for an instrument's newest trades with what the model said, newest first."""
-    fields = ("trade_time", "price", "side", "prediction.p_up", "prediction.model")
-    body = _body(RELIABILITY_TRADES, instrument.filters(), fields, "trade_time")
+    body = _body(RELIABILITY_TRADES, instrument.filters(), (), "trade_time")
+    # Columns: a source carries the feature vector, and 5,000 of those take seconds.
+    body["_source"] = False
+    body["docvalue_fields"] = [
+        {"field": "trade_time", "format": "epoch_millis"},
+        *({"field": name} for name in ("price", "side", "prediction.p_up")),
+    ]
     body["sort"].append({"seq": {"order": "desc", "unmapped_type": "long"}})
     return body

@@ -42,6 +42,13 @@ def counts(answer: dict[str, Any], name: str) -> dict[str, int]:
     return {one["key"]: one["doc_count"] for one in buckets}
 
 
+def _said(fields: dict[str, list[Any]]) -> reliability.Said:
+    """Read the columns of a hit of `view_queries.reliability_body`."""
+    p_up = fields.get("prediction.p_up", [None])[0]
+    at, price, side = (fields[name][0] for name in ("trade_time", "price", "side"))
+    return reliability.Said(int(at), price, side, p_up)
+
+
 class Views:
     """The handlers; what many ask at once is asked of Elasticsearch once."""
 
@@ -159,13 +166,8 @@ class Views:
 
     async def _reliability(self, key: str) -> dict[str, Any]:
         body = view_queries.reliability_body(read_key(key))
-        found = sources(await self._search.ask(TRADES_INDICES, body))
-        said = [
-            reliability.Said(
-                one["trade_time"], one["price"], one["side"], one.get("prediction", {}).get("p_up")
-            )
-            for one in reversed(found)
-        ]
+        found = parse.hits_of(await self._search.ask(TRADES_INDICES, body))
+        said = [_said(hit["fields"]) for hit in reversed(found)]
         scored = list(reliability.outcomes(said))
         bins = [one._asdict() for one in reliability.bins(scored)]
         seconds = reliability.HORIZON_MS // 1000

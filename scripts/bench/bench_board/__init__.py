@@ -1,0 +1,1 @@
+"""How fast the board pushes, to how many, at what cost."""
