@@ -9,11 +9,16 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from threading import Thread
-from typing import IO, Any, Final
+from typing import IO, TYPE_CHECKING, Any, Final
 
 from bench_latency.alerts import Alerts
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _METRICS: Final = "metrics: "
 #: The demo's word at the end of what it measures.
@@ -35,12 +40,20 @@ def options() -> argparse.Namespace:
     return parser.parse_args()
 
 
+@contextmanager
+def shared_directory() -> Iterator[str]:
+    """Give a new directory that the account of Elasticsearch may enter, too."""
+    with tempfile.TemporaryDirectory(prefix="bench-latency-") as folder:
+        Path(folder).chmod(0o755)
+        yield folder
+
+
 def run(rate: int, seconds: int) -> dict[str, Any]:
     """Run the demo at a rate; gives its report, with the alerts' number and p95."""
     words = [sys.executable, "-m", "cryptostream.cli", "demo", "--feed", "sim", "--json"]
     words += ["--rate", str(rate), "--for", str(seconds), "--free-ports"]
     with (
-        tempfile.TemporaryDirectory(prefix="bench-latency-") as folder,
+        shared_directory() as folder,
         subprocess.Popen(  # noqa: S603 - ours
             words,
             env=os.environ | {"CRYPTOSTREAM_STATE_DIR": folder},
