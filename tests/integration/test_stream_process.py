@@ -11,7 +11,7 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 from elasticsearch import Elasticsearch
 from elasticsearch.helpers import scan
 from support.eventually import eventually
-from support.stream import StreamProcess
+from support.stream import StreamEndedError, StreamProcess
 from support.stream_truth import (
     START,
     check_candles,
@@ -130,7 +130,7 @@ def test_a_checkpoint_of_another_shape_is_refused(
     """The process ends with status 2 and one line that names the setting and the remedy."""
     process = StreamProcess(kafka_bootstrap, elasticsearch_url, tmp_path)
     (tmp_path / "checkpoint" / "v1").mkdir(parents=True)
-    with pytest.raises(AssertionError, match=r"STREAM_CHECKPOINT.*name an empty folder"):
+    with pytest.raises(StreamEndedError, match=r"STREAM_CHECKPOINT.*name an empty folder"):
         process.start()
     assert process.process is not None
     assert process.process.wait(30) == 2

@@ -9,7 +9,7 @@ import pytest
 from confluent_kafka.admin import AdminClient
 from elasticsearch import Elasticsearch
 from support.eventually import eventually
-from support.stream import StreamProcess
+from support.stream import StreamEndedError, StreamProcess
 from support.trades import a_trade
 
 from cryptostream.contracts.settings import KafkaSettings
@@ -96,7 +96,7 @@ def test_a_stream_stops_and_recovers_with_a_new_checkpoint(stream: StreamProcess
     assert stream.process is not None
     assert stream.process.wait(120) == 1, stream.log
     assert RECOVERY in stream.log
-    with pytest.raises(AssertionError, match="was deleted and created again"):
+    with pytest.raises(StreamEndedError, match="was deleted and created again"):
         stream.start()
     stream.folder = stream.folder / "new"
     stream.folder.mkdir()

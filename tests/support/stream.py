@@ -32,6 +32,10 @@ PARTITIONS = 2
 START_SECONDS = 300
 
 
+class StreamEndedError(Exception):
+    """The process is gone; the text is the end of its log. Nothing waits on after it."""
+
+
 @dataclass
 class StreamProcess:
     """One stream over one topic; the exchange's name is unique, so its documents are too."""
@@ -89,8 +93,7 @@ class StreamProcess:
         eventually(self._is_ready, within=START_SECONDS, poll=0.2)
 
     def _is_ready(self) -> bool:
-        assert self.process is not None
-        assert self.process.poll() is None, self.log
+        self._check()
         url = f"http://127.0.0.1:{self.port}/readyz"
         try:
             with urllib.request.urlopen(url, timeout=2) as answer:
@@ -127,6 +130,11 @@ class StreamProcess:
 
     def drained(self) -> bool:
         """Tell whether the stream has settled all that the topic holds."""
-        assert self.process is not None
-        assert self.process.poll() is None, self.log
+        self._check()
         return self.lag() == 0
+
+    def _check(self) -> None:
+        """Raise `StreamEndedError` if the process has ended."""
+        assert self.process is not None
+        if self.process.poll() is not None:
+            raise StreamEndedError(self.log)
