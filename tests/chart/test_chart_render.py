@@ -90,6 +90,13 @@ def test_what_a_pod_mounts_is_there(profile: str) -> None:
             assert len(variables) == len(set(variables)), (name, variables)
 
 
+@pytest.mark.parametrize("profile", PROFILES)
+def test_the_release_carries_its_own_test(profile: str) -> None:
+    """`helm test` has its Pod: no ignore file keeps the templates of tests out of the chart."""
+    (pod,) = named(objects(profile), "Pod").values()
+    assert pod["metadata"]["annotations"]["helm.sh/hook"] == "test"
+
+
 def test_the_laptop_profile_asks_for_eight_gigabytes_at_most() -> None:
     """All that is asked for at once, Kafka, Elasticsearch and Kibana included."""
     asked = {name: pod_bytes(pod) for name, pod in pods(objects("laptop"))}
