@@ -44,21 +44,6 @@ def stream(kafka_bootstrap: str, elasticsearch_url: str, tmp_path: Path) -> Iter
             process.stop(signal.SIGKILL)
 
 
-@pytest.fixture(params=["driver", "executors"])
-def placed(
-    request: pytest.FixtureRequest, kafka_bootstrap: str, elasticsearch_url: str, tmp_path: Path
-) -> Iterator[StreamProcess]:
-    """Give a running stream of each placement over a topic of its own."""
-    process = StreamProcess(kafka_bootstrap, elasticsearch_url, tmp_path, placement=request.param)
-    process.create_topic()
-    try:
-        process.start()
-        yield process
-    finally:
-        if process.process is not None and process.process.poll() is None:
-            process.stop(signal.SIGKILL)
-
-
 @pytest.fixture
 def client(elasticsearch_url: str) -> Elasticsearch:
     """Give a client of the session's Elasticsearch."""
@@ -66,10 +51,9 @@ def client(elasticsearch_url: str) -> Elasticsearch:
 
 
 def test_every_trade_is_one_document_and_every_candle_is_true(
-    placed: StreamProcess, client: Elasticsearch
+    stream: StreamProcess, client: Elasticsearch
 ) -> None:
     """Repeated trades count once: in documents, in features and in all candles."""
-    stream = placed
     trades = make_trades(stream.exchange, 2_000)
     stream.produce([trade for trade in trades for _ in range(1 + (trade.seq % 5 == 0))])
     eventually(stream.drained, within=120, poll=0.5)
@@ -80,17 +64,15 @@ def test_every_trade_is_one_document_and_every_candle_is_true(
         "predictor_unavailable",
         "circuit_open",
     }
-    check_candles(client, trades, stream.placement)
+    check_candles(client, trades)
     rolling = documents(client, "rolling", stream.exchange).values()
-    windows = {"5m", "1h", "24h"} if stream.placement == "driver" else set()
-    assert {one["window"] for one in rolling} == windows
+    assert {one["window"] for one in rolling} == {"5m", "1h", "24h"}
 
 
 def test_a_killed_stream_loses_and_doubles_nothing(
-    placed: StreamProcess, client: Elasticsearch
+    stream: StreamProcess, client: Elasticsearch
 ) -> None:
     """After kill -9 at a random moment documents are complete, their features and candles too."""
-    stream = placed
     trades = make_trades(stream.exchange, 3_000)
     stream.produce(trades[:1_000])
     eventually(lambda: stream.lag() < 1_000, within=120, poll=0.05)
@@ -102,7 +84,7 @@ def test_a_killed_stream_loses_and_doubles_nothing(
     found = documents(client, "trades", stream.exchange)
     assert found.keys() == ids(trades)
     assert {i: d["features"] for i, d in found.items()} == expected_features(trades)
-    check_candles(client, trades, stream.placement)
+    check_candles(client, trades)
 
 
 def test_a_late_trade_corrects_its_candles(stream: StreamProcess, client: Elasticsearch) -> None:
@@ -113,8 +95,8 @@ def test_a_late_trade_corrects_its_candles(stream: StreamProcess, client: Elasti
     first = next(trade for trade in trades if trade.symbol == trades[-1].symbol)
     late = msgspec.structs.replace(first, trade_id="late", price="9999", seq=first.seq)
     stream.produce([late])
-    start = late.trade_time // 60_000 * 60_000
-    identity = f"{stream.exchange}:spot:{late.symbol}:1m:{start}"
+    start = late.trade_time // 1_000 * 1_000
+    identity = f"{stream.exchange}:spot:{late.symbol}:1s:{start}"
 
     def corrected() -> bool:
         candle = documents(client, "candles", stream.exchange)[identity]

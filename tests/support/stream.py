@@ -44,7 +44,6 @@ class StreamProcess:
     elasticsearch_url: str
     folder: Path
     predictor_url: str = "http://127.0.0.1:9"
-    placement: str = "driver"
     exchange: str = field(default_factory=lambda: f"x{uuid.uuid4().hex[:8]}")
     process: subprocess.Popen[bytes] | None = None
     port: int = 0
@@ -80,7 +79,6 @@ class StreamProcess:
             "ELASTICSEARCH_URL": self.elasticsearch_url,
             "STREAM_CHECKPOINT": str(self.folder / "checkpoint"),
             "STREAM_JARS": str(jars),
-            "STREAM_PLACEMENT": self.placement,
             "STREAM_METRICS_PORT": str(self.port),
             "STREAM_PREDICTOR_URL": self.predictor_url,
             "STREAM_TOPICS_PATTERN": self.topic,

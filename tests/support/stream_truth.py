@@ -105,14 +105,8 @@ def _candle(group: Sequence[Trade]) -> dict[str, float]:
     }
 
 
-def check_candles(
-    client: Elasticsearch, trades: Sequence[Trade], placement: str = "driver"
-) -> None:
-    """Wait until every candle of all five intervals says what its trades say.
-
-    On the driver the exchange's newest trade makes a candle final, and nothing else. In the
-    executors the symbol's own does, and its silence.
-    """
+def check_candles(client: Elasticsearch, trades: Sequence[Trade]) -> None:
+    """Wait until every candle of all five intervals says what its trades say."""
     exchange, expected = trades[0].exchange, expected_candles(trades)
 
     def wrong() -> dict[str, Any]:
@@ -126,24 +120,11 @@ def check_candles(
         }
 
     eventually(lambda: not wrong(), within=60, poll=0.5)
-    newest: dict[str, int] = defaultdict(int)
-    for trade in trades:
-        for who in (trade.symbol, exchange):
-            newest[who] = max(newest[who], trade.trade_time - LATENESS_MS)
-    spread = placement == "executors"
-    if spread:
-        eventually(lambda: _all_seconds_final(client, exchange), within=60, poll=0.5)
+    newest = max(trade.trade_time for trade in trades) - LATENESS_MS
     for identity, candle in documents(client, "candles", exchange).items():
-        end = candle["start"] + INTERVAL_MS[candle["interval"]]
-        ended = end <= newest[candle["symbol"] if spread else exchange]
-        silent = spread and candle["final"]
-        assert (candle["final"], candle["late"]) == (ended or silent, 0), identity
+        ended = candle["start"] + INTERVAL_MS[candle["interval"]] <= newest
+        assert (candle["final"], candle["late"]) == (ended, 0), identity
         assert candle["warm"] is False or len(candle["indicators"]) == len(INDICATORS)
-
-
-def _all_seconds_final(client: Elasticsearch, exchange: str) -> bool:
-    candles = documents(client, "candles", exchange).values()
-    return all(candle["final"] for candle in candles if candle["interval"] == "1s")
 
 
 def expected_features(trades: Sequence[Trade]) -> dict[str, list[float]]:
