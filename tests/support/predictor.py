@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-READY_SECONDS = 60.0
+READY_SECONDS = 240.0
 STOP_SECONDS = 15.0
 
 

@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import logging
 import os
-import shutil
 import signal
 import socket
 import sys
-import tempfile
 from typing import Any, Final
 
 from cryptostream.contracts.errors import CryptostreamError, SettingsError
@@ -29,24 +27,20 @@ GRACE_SECONDS: Final = 5
 def main() -> int:
     """Serve until SIGTERM or SIGINT; gives 0, or 2 with one line on standard error."""
     configure_logging()
-    metrics_dir = tempfile.mkdtemp(prefix="predictor-metrics-")
     try:
         settings = load_settings(PredictorSettings)
-        _prepare_environment(metrics_dir)
+        _prepare_environment()
         with _listen(str(settings.host), settings.port) as listener:
             _serve(settings, listener)
     except CryptostreamError as error:
         print(f"predictor: {error}", file=sys.stderr)  # noqa: T201 - told to who started it
         return USAGE_STATUS
-    finally:
-        shutil.rmtree(metrics_dir, ignore_errors=True)
     return 0
 
 
-def _prepare_environment(metrics_dir: str) -> None:
+def _prepare_environment() -> None:
     """Set what libraries read when they are imported, which is therefore done later."""
     os.environ["BENTOML_DO_NOT_TRACK"] = "True"
-    os.environ["PROMETHEUS_MULTIPROC_DIR"] = metrics_dir
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 

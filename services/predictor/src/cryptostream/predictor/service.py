@@ -28,7 +28,7 @@ from cryptostream.predictor.errors import InputError
 from cryptostream.predictor.exposition import exposition
 from cryptostream.predictor.limits import BodyLimit, BodyTooLargeError
 from cryptostream.predictor.pointer import PointerWatch, Served, load
-from cryptostream.predictor.readiness import Readiness
+from cryptostream.predictor.probes import Probes
 from cryptostream.predictor.settings import PredictorSettings
 from cryptostream.predictor.validate import raw_matrix
 
@@ -80,6 +80,9 @@ class Prediction(BaseModel):
     threads=1,
     traffic={"timeout": TIMEOUT_SECONDS, "max_concurrency": MAX_CONCURRENCY},
     logging={"access": {"enabled": False}},
+    # Both cost more per request than scoring 100 rows; `probes` serves our own metrics.
+    metrics={"enabled": False},
+    tracing={"excluded_urls": ["."]},
 )
 class Predictor:
     """Predicts whether the same side's price will be higher 10 s after a trade, given it moves."""
@@ -146,10 +149,10 @@ class Predictor:
         """Tell whether there is a model to answer with."""
         return self._watch.current is not None
 
-    async def __metrics__(self, text: str) -> str:
-        """Add what is known of the model in service; old tags don't pile up that way."""
+    def exposition(self) -> str:
+        """Give the metrics of the model in service; old tags don't pile up that way."""
         served = self._watch.current
-        return text + exposition(served, time.time(), refused=bool(self._watch.refused))
+        return exposition(served, time.time(), refused=bool(self._watch.refused))
 
     async def _answer(
         self,
@@ -214,4 +217,4 @@ def _refusal(status: HTTPStatus, reason: str, text: str) -> Response:
 
 _service: Any = Predictor  # the decorator made it a Service
 _service.add_asgi_middleware(BodyLimit)
-_service.add_asgi_middleware(Readiness)
+_service.add_asgi_middleware(Probes)
