@@ -1,6 +1,6 @@
 # Everything goes through these targets; `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: dashboards help setup demo up down status doctor feed test bench-ingest bench-predict bench-stream bench-latency drill-ingest drill-stream lint format lock images chart-tools test-cluster
+.PHONY: dashboards help setup demo up down status doctor feed test bench-ingest bench-predict bench-board bench-stream bench-latency drill-ingest drill-stream lint format lock images chart-tools test-cluster
 
 ARGS ?=
 BIN := .venv/bin

@@ -11,9 +11,11 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import os
 import random
 import sys
 import time
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import psutil
@@ -34,7 +36,10 @@ def bulk(trades: list[dict[str, Any]]) -> str:
     """Render a bulk body."""
     lines = []
     for one in trades:
-        place = {"_index": index_name("trades", one["trade_time"]), "_id": one["trade_id"]}
+        place = {
+            "_index": index_name("trades", one["trade_time"]),
+            "_id": f"{one['symbol']}:{one['trade_id']}",
+        }
         lines += [json.dumps({"create": place}), json.dumps(one)]
     return "\n".join(lines) + "\n"
 
@@ -48,7 +53,8 @@ class Run:
         self.sent: dict[str, int] = {}
         self.searchable: dict[str, int] = {}
         self.seen: list[tuple[str, int]] = []
-        self.written = 0
+        #: Unique in this run and among runs on one Elasticsearch.
+        self.written = now_ms() * 1_000
 
     async def write(self, session: ClientSession, url: str, until: float) -> None:
         """Write trades at the rate until then; bulks overlap, as their refresh is waited for."""
@@ -138,6 +144,12 @@ def board_process(port: int) -> psutil.Process:
     raise SystemExit(f"no child listens on port {port}")
 
 
+def elasticsearch() -> AbstractContextManager[str]:
+    """Take the Elasticsearch of `ELASTICSEARCH_URL`, else start one."""
+    given = os.environ.get("ELASTICSEARCH_URL")
+    return nullcontext(given) if given else running_elasticsearch()
+
+
 def main() -> int:
     """Measure, print the table and the line of JSON."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -147,7 +159,7 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=30.0)
     options = parser.parse_args()
     (port,) = free_ports(1)
-    with running_elasticsearch() as url:
+    with elasticsearch() as url:
         put_templates(ElasticsearchSettings(url=url))
         with running_board(url, port) as board:
             run = Run(options)
