@@ -38,7 +38,7 @@ PURE = {
     "stream": (
         (
             "{averages,bars,baselines,breaker,buckets,candle_rules,candlesticks,clock,"
-            "dedup,desk,documents,engine,findings,history/replay,history/request,indicators,keyed,"
+            "dedup,desk,documents,engine,findings,history/replay,history/request,indicators,"
             "pulse,records,rolling,rules,settled,snapshot,spread,wal,watch,words}.py"
         ),
         {"msgspec", "orjson", "pydantic"},
@@ -50,13 +50,7 @@ PURE = {
         ),
         {"numpy", "sklearn"},
     ),
-    "board": (
-        (
-            "{instruments,market,matrix,params,past_queries,queries,reliability,view_queries,"
-            "windows}.py"
-        ),
-        {"msgspec"},
-    ),
+    "board": ("{market,params,queries,windows}.py", {"msgspec"}),
     "predictor": ("{decode,exposition,validate}.py", {"numpy", "simdjson"}),
     "audit": ("{compare,join,model,rotation,rows}.py", set()),
     "alerts": (

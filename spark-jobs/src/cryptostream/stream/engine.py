@@ -86,13 +86,7 @@ class Engine:
     """
 
     def __init__(
-        self,
-        rules: Rules,
-        *,
-        lateness_ms: int,
-        update_ms: int,
-        forgetful: bool = False,
-        candles_only: bool = False,
+        self, rules: Rules, *, lateness_ms: int, update_ms: int, forgetful: bool = False
     ) -> None:
         """Begin empty.
 
@@ -103,9 +97,7 @@ class Engine:
                 longer ones `SLOWER_FACTOR` times as seldom.
             forgetful: trades came before those that this engine will see, so a candle that began
                 before its first trade is not given: it would overwrite a better one.
-            candles_only: no rolling statistics and no alerts: both look beyond one symbol.
         """
-        self._candles_only = candles_only
         self._lateness_ms = lateness_ms
         self._update_ms: dict[Interval, int] = {
             name: update_ms * (SLOWER_FACTOR if name in _SLOWER else 1) for name in INTERVAL_MS
@@ -141,8 +133,8 @@ class Engine:
         """
         self.now_ms = now_ms = max(self.now_ms, now_ms)
         found = Step()
-        if not self._candles_only:
-            self._judge(records, p_up)
+        for record, score in zip(records, p_up, strict=True):
+            self.watch.trade(record, score)
         corrected = self._take(records, found)
         self._advance_clocks()
         for symbol in self.symbols.values():
@@ -156,23 +148,15 @@ class Engine:
             for change in symbol.candles.open_changes(now_ms, self._update_ms):
                 self._give(symbol, change, found)
         self._pending = {key: one for key, one in self._pending.items() if one.candles.is_pending}
-        if not self._candles_only:
-            found.rolling = self._all_statistics()
-            found.alerts = self.watch.due(now_ms)
+        found.rolling = [row for one in self.symbols.values() for row in self._statistics(one)]
+        found.alerts = self.watch.due(now_ms)
         return found
-
-    def _judge(self, records: Sequence[Record], p_up: Sequence[float | None]) -> None:
-        for record, score in zip(records, p_up, strict=True):
-            self.watch.trade(record, score)
 
     def _advance_clocks(self) -> None:
         for clock in self.clocks.values():
             if self._forgetful and clock.partitions and not clock.watermark:
                 clock.begin_late()
             clock.advance(self._lateness_ms)
-
-    def _all_statistics(self) -> list[dict[str, Any]]:
-        return [row for one in self.symbols.values() for row in self._statistics(one)]
 
     def _statistics(self, symbol: Symbol) -> list[dict[str, Any]]:
         """Give the symbol's rolling documents, if they are due.
@@ -203,7 +187,7 @@ class Engine:
             symbol.clock.see(last.partition, fills[0].time, fills[-1].time, last.kafka_time)
             self._pending[symbol.key] = symbol
             rolling = symbol.rolling
-            for time_ms, _, price, size, bought in () if self._candles_only else fills:
+            for time_ms, _, price, size, bought in fills:
                 rolling.add(time_ms, price, size, 1 if bought else -1)
             late = [outcome for one in fills if (outcome := symbol.candles.add(one)) is not None]
             if late:
@@ -249,8 +233,7 @@ class Engine:
         values, warm = indicators.values(candle)
         if candle.final:
             indicators.update(candle)
-            if not self._candles_only:
-                self.watch.candle(candle, values)
+            self.watch.candle(candle, values)
         found.candles.append(CandleUpdate(candle, values, warm))
 
 

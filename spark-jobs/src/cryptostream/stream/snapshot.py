@@ -24,7 +24,7 @@ from cryptostream.stream.rolling import WINDOWS, Rolling
 from cryptostream.stream.watch import STATE_VERSION, Watch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Mapping
 
     from cryptostream.stream.candlesticks import Instrument
 
@@ -66,32 +66,26 @@ _ENCODER: Final = msgspec.msgpack.Encoder()
 _DECODER: Final = msgspec.msgpack.Decoder(Snapshot)
 
 
-def dump(engine: Engine, only: Collection[str] = tuple(VERSIONS)) -> bytes:
-    """Give the engine's state, or `only` these parts of it; `load` of it goes on bit for bit."""
+def dump(engine: Engine) -> bytes:
+    """Give the engine's state; `load` of it goes on bit for bit."""
     symbols = {_join(key): one for key, one in engine.symbols.items()}
     clocks = {":".join(key): clock for key, clock in engine.clocks.items()}
-    parts: dict[str, Callable[[], Any]] = {
-        "features": lambda: {key: one.features for key, one in symbols.items()},
-        CANDLES: lambda: (
-            engine.now_ms, clocks, {key: one.candles.state for key, one in symbols.items()}
-        ),
-        "indicators": lambda: {
+    parts: dict[str, Any] = {
+        "features": {key: one.features for key, one in symbols.items()},
+        CANDLES: (engine.now_ms, clocks, {key: one.candles.state for key, one in symbols.items()}),
+        "indicators": {
             key: {name: single.state() for name, single in one.indicators.items()}
             for key, one in symbols.items()
         },
-        "rolling": lambda: {
-            key: (one.rolling_due, one.rolling.state()) for key, one in symbols.items()
-        },
-        "rules": engine.watch.state,
-    }  # fmt: skip
-    raw = {
-        name: msgspec.Raw(_ENCODER.encode(part())) for name, part in parts.items() if name in only
+        "rolling": {key: (one.rolling_due, one.rolling.state()) for key, one in symbols.items()},
+        "rules": engine.watch.state(),
     }
+    raw = {name: msgspec.Raw(_ENCODER.encode(part)) for name, part in parts.items()}
     return _ENCODER.encode(Snapshot(VERSIONS, raw))
 
 
-def load(raw: bytes, engine: Engine, only: Collection[str] = tuple(VERSIONS)) -> dict[str, str]:
-    """Bring an empty engine to where the snapshot was taken, as far as `only` these parts go.
+def load(raw: bytes, engine: Engine) -> dict[str, str]:
+    """Bring an empty engine to where the snapshot was taken.
 
     Gives the parts that could not be used, each with why; without its candles' part the engine
     stays empty. Raises `ContractError` if it is no snapshot.
@@ -102,9 +96,9 @@ def load(raw: bytes, engine: Engine, only: Collection[str] = tuple(VERSIONS)) ->
         raise ContractError("bad_snapshot", str(error)[:200]) from error
     parts: dict[str, Any] = {}
     cold: dict[str, str] = {}
-    for name in only:
+    for name, version in VERSIONS.items():
         try:
-            parts[name] = _build(name, _part(snapshot, name, VERSIONS[name]), engine)
+            parts[name] = _build(name, _part(snapshot, name, version), engine)
         except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
             cold[name] = f"{type(error).__name__}: {error}"[:200]
     _fill(engine, parts)
