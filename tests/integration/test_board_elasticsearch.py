@@ -202,8 +202,12 @@ async def test_symbols_have_the_days_change(
         found = (await (await client.get("/api/symbols")).json())["symbols"]
         mine = next(one for one in found if one["symbol"] == symbol)
         assert mine == {
-            "key": f"bybit:spot:{symbol}", "symbol": symbol, "last": 100.0, "change": 0.25, "since": minute - 120_000,
-        }  # fmt: skip
+            "key": f"bybit:spot:{symbol}",
+            "symbol": symbol,
+            "last": 100.0,
+            "change": 0.25,
+            "since": minute - 120_000,
+        }
 
 
 class Cable:
