@@ -22,6 +22,7 @@ log = logging.getLogger(__name__)
 BATCH: Final = 200
 READ_SECONDS: Final = 0.5
 COMMIT_SECONDS: Final = 10.0
+SESSION_MS: Final = 10_000
 QUEUE_KBYTES: Final = 4_096
 
 
@@ -53,6 +54,8 @@ class AlertTopic:
                 "group.id": group,
                 "enable.auto.commit": False,
                 "auto.offset.reset": "earliest",
+                # After a kill the next process waits for so long until the group forgets the last.
+                "session.timeout.ms": SESSION_MS,
                 "queued.max.messages.kbytes": QUEUE_KBYTES,
             },
             logger=log,
