@@ -169,6 +169,7 @@ def test_the_page_comes_back_by_itself_when_the_board_does(
     with running_board(elasticsearch_url, port) as url:
         page = opened(f"{url}/?symbol={symbol}", expected="ERR_|Failed to load resource")
         expect(page.locator(rows)).to_have_count(1, timeout=WITHIN_MS)
+        expect(page.locator("#state")).to_have_text(re.compile("^(live|stale)"), timeout=WITHIN_MS)
     expect(page.locator("#banner")).to_contain_text("can't be reached", timeout=WITHIN_MS)
     expect(page.locator("#state")).to_have_text(re.compile("^stale"))
     write(elasticsearch_url, [trade(symbol, 2, now_ms())])
