@@ -16,9 +16,9 @@ BASE_SECONDS: Final = 0.5
 CAP_SECONDS: Final = 30.0
 #: Even the luckiest draw waits this long, so that no loop of refusals spins.
 FLOOR_SECONDS: Final = 0.1
-#: For each such while that a connection held, one failed attempt before it is forgiven, so that
-#: cuts some seconds apart do not add up to a long outage. At this pace the budget of connections,
-#: 100 in 300 s, is never used up.
+#: A connection that held this long was a good one: what failed before it is forgiven, so that cuts
+#: some seconds apart never add up to a long outage. Even one cut each such while stays below the
+#: budget of connections, 100 in 300 s.
 HEAL_SECONDS: Final = 3.0
 
 
@@ -33,8 +33,9 @@ class Backoff:
 
     def next_delay(self, held_seconds: float = 0.0) -> float:
         """Give the seconds to wait after an attempt that held for `held_seconds`."""
-        self.attempts = max(0, self.attempts - int(held_seconds / HEAL_SECONDS))
+        if held_seconds >= HEAL_SECONDS:
+            self.attempts = 0
         ceiling = self.base * 2.0**self.attempts
-        # Failures beyond the cap are not counted, so that a long outage is forgiven as soon.
+        # Failures beyond the cap are not counted: no power of two may overflow in a long outage.
         self.attempts += ceiling < self.cap
         return max(FLOOR_SECONDS, self.rng.uniform(0.0, min(self.cap, ceiling)))
