@@ -85,7 +85,8 @@ def test_a_vega_chart_draws_its_search(
         # Body and volume of each candle; the bands begin once they are warm.
         assert drawing.count("<path") >= 2 * MINUTES
     else:
-        assert {one["key"] for one in symbols} == set(SYMBOLS)
+        # Symbols of other tests may have traded meanwhile.
+        assert {one["key"] for one in symbols} >= set(SYMBOLS)
         assert all(symbol in drawing for symbol in SYMBOLS)
 
 
