@@ -40,6 +40,7 @@ class Bench:
         self._logs = logs
         self.said: list[str] = []
         self.amiss: dict[str, str] = {}
+        self.mute: set[str] = set()
         self.made: list[Supervisor] = []
 
     def __call__(self, *parts: Component) -> Supervisor:
@@ -49,6 +50,7 @@ class Bench:
             self._logs,
             say=self.said.append,
             trouble=lambda probe: self.amiss.get(probe.target),
+            answers=lambda probe: probe.target not in self.mute,
         )
         self.made.append(made)
         return made
@@ -100,6 +102,37 @@ def test_a_killed_service_is_started_again(bench: Bench) -> None:
     ticking(one, lambda: one.ready and one.units["a"].pid not in {None, first})
     assert one.units["a"].restarts == 1
     assert any("killed by signal 9, starts again" in line for line in bench.said)
+
+
+def test_a_service_that_says_nothing_is_started_again(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process that lives but answers nobody is replaced, and the reason told."""
+    monkeypatch.setattr(supervising, "LISTEN_SECONDS", 0.0)
+    monkeypatch.setattr(supervising, "HUNG_SECONDS", 0.3)
+    one = bench(service("a"))
+    ticking(one, lambda: one.ready)
+    first = one.units["a"].pid
+    bench.mute.add("a")
+    ticking(one, lambda: one.units["a"].restarts)
+    bench.mute.clear()
+    ticking(one, lambda: one.ready)
+    assert one.units["a"].pid not in {None, first}
+    assert one.units["a"].last_error == "said nothing for 0 s"
+
+
+def test_a_service_that_is_unwell_but_answers_is_left_alone(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that says it is not ready works on it: a restart would only set it back."""
+    monkeypatch.setattr(supervising, "LISTEN_SECONDS", 0.0)
+    monkeypatch.setattr(supervising, "HUNG_SECONDS", 0.0)
+    one = bench(service("a"))
+    ticking(one, lambda: one.ready)
+    bench.amiss["a"] = "status 503"
+    for _ in range(5):
+        one.tick()
+    assert one.units["a"].restarts == 0
 
 
 def test_what_a_killed_service_left_is_ended_before_the_next(bench: Bench, tmp_path: Path) -> None:

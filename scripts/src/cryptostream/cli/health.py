@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http
 import http.client
 import socket
 import urllib.error
@@ -20,19 +21,30 @@ ASK_SECONDS: Final = 2.0
 def trouble(probe: Probe, timeout: float = ASK_SECONDS) -> str | None:
     """Give None if the component is well, else what is amiss, in a few words."""
     if probe.kind == "http":
-        return _http_trouble(probe.target, timeout)
+        answer = _http_answer(probe.target, timeout)
+        if isinstance(answer, str):
+            return answer
+        return None if answer == http.HTTPStatus.OK else f"status {answer}"
     if probe.kind == "kafka":
         return _kafka_trouble(probe.target, timeout)
     return "not finished"
 
 
-def _http_trouble(url: str, timeout: float) -> str | None:
+def answers(probe: Probe, timeout: float = ASK_SECONDS) -> bool:
+    """Tell whether the component says anything, be it that it is not well."""
+    if probe.kind == "http":
+        return isinstance(_http_answer(probe.target, timeout), int)
+    return trouble(probe, timeout) is None
+
+
+def _http_answer(url: str, timeout: float) -> int | str:
+    """Give the status of its answer, or why there is none."""
     try:
-        with urllib.request.urlopen(url, timeout=timeout):  # noqa: S310 - our own URL
-            return None
+        with urllib.request.urlopen(url, timeout=timeout) as answer:  # noqa: S310 - our own URL
+            return int(answer.status)
     except urllib.error.HTTPError as error:
         with error:
-            return f"status {error.code}"
+            return int(error.code)
     except urllib.error.URLError as error:
         return str(error.reason)
     except (OSError, http.client.HTTPException) as error:

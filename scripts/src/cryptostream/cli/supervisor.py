@@ -1,4 +1,4 @@
-"""Starting components in the order of their needs, restarting those that crash, stopping all.
+"""Starting components in the order of their needs, restarting those that fail, stopping all.
 
 One loop, no threads: `tick` looks at every component once and does what its state asks for.
 """
@@ -28,6 +28,10 @@ STOP_ONE_SECONDS: Final = 8.0
 #: Gives up at the fifth crash within two minutes.
 MAX_RESTARTS: Final = 4
 RESTART_WINDOW_SECONDS: Final = 120.0
+#: How often one that is well is asked for a sign of life, and after how long without any it is
+#: taken for hung: longer than any collection of garbage, on a busy machine too.
+LISTEN_SECONDS: Final = 5.0
+HUNG_SECONDS: Final = 60.0
 _FIRST_DELAY_SECONDS: Final = 0.5
 _TELL_SECONDS: Final = 10.0
 
@@ -45,6 +49,8 @@ class Unit:
     process: subprocess.Popen[bytes] | None = None
     since: float = 0.0
     told: float = 0.0
+    asked: float = 0.0
+    heard: float = 0.0
     crashes: list[float] = field(default_factory=list)
     restarts: int = 0
     last_error: str = ""
@@ -79,6 +85,7 @@ class Supervisor:
         changed: Callable[[], None] = lambda: None,
         clock: Callable[[], float] = time.monotonic,
         trouble: Callable[[Probe], str | None] = health.trouble,
+        answers: Callable[[Probe], bool] = health.answers,
     ) -> None:
         self.units = {part.name: Unit(part, logs / f"{part.name}.log") for part in components}
         self._needs = all_needs(components)
@@ -86,6 +93,7 @@ class Supervisor:
         self._changed = changed
         self._clock = clock
         self._trouble = trouble
+        self._answers = answers
 
     @property
     def ready(self) -> bool:
@@ -109,6 +117,8 @@ class Supervisor:
                 self._start(unit)
             elif unit.state == "starting":
                 self._look(unit)
+            elif unit.state == "well":
+                self._listen(unit)
 
     def _may_start(self, unit: Unit) -> bool:
         needs = (self.units[name] for name in unit.component.needs)
@@ -131,6 +141,7 @@ class Supervisor:
         amiss = "running" if part.is_task else self._trouble(part.probe)
         if amiss is None:
             self._say(f"{part.name}: well after {now - unit.since:.1f} s")
+            unit.heard = unit.asked = now
             self._set(unit, "well")
         elif now - unit.since > part.start_seconds:
             if unit.process is not None:
@@ -142,8 +153,21 @@ class Supervisor:
             waited = now - unit.since
             self._say(f"{part.name}: waiting for {part.probe.awaited} ({waited:.0f} s)")
 
+    def _listen(self, unit: Unit) -> None:
+        """End a process that lives but says nothing any more."""
+        now = self._clock()
+        if unit.process is None or now - unit.asked < LISTEN_SECONDS:
+            return
+        unit.asked = now
+        if self._answers(unit.component.probe):
+            unit.heard = now
+        elif now - unit.heard > HUNG_SECONDS:
+            process.stop(unit.process, 0.0)
+            unit.process = None
+            self._crashed(unit, f"said nothing for {now - unit.heard:.0f} s")
+
     def _ended(self, unit: Unit, status: int) -> None:
-        """Decide on a unit whose process has ended: done, once more, or given up."""
+        """Take note of a process that has ended: a task is done, anything else has failed."""
         if unit.process is not None:
             process.end_session(unit.process.pid)
         unit.process = None
@@ -152,9 +176,14 @@ class Supervisor:
             self._say(f"{part.name}: done after {now - unit.since:.1f} s")
             self._set(unit, "done")
             return
-        reason = f"ended with status {status}" if status >= 0 else f"killed by signal {-status}"
-        unit.crashes.append(now)
         unit.refused = status == USAGE_STATUS
+        reason = f"ended with status {status}" if status >= 0 else f"killed by signal {-status}"
+        self._crashed(unit, reason)
+
+    def _crashed(self, unit: Unit, reason: str) -> None:
+        """Decide on a unit that failed: once more, or given up."""
+        part, now = unit.component, self._clock()
+        unit.crashes.append(now)
         delay = None if part.is_task or unit.refused else restart_delay(unit.crashes, now)
         if delay is None:
             self._give_up(unit, reason)
