@@ -91,7 +91,7 @@ def test_ports_that_are_listened_on_are_known() -> None:
 def test_free_ports_are_all_different() -> None:
     """No two components get the same port, shards included."""
     ports = free_ports(4)
-    assert len(listened(ports, Market(), 4, kafka=True, search=True)) == 11 + 4
+    assert len(listened(ports, Market(), 4, kafka=True, search=True)) == 12 + 4
 
 
 def test_a_need_that_comes_later_is_an_error() -> None:

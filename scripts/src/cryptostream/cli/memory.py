@@ -50,12 +50,13 @@ class Peaks:
         self.each: dict[str, float] = {}
         self.total = 0.0
 
-    def sample(self, pids: dict[str, int]) -> None:
-        """Measure now; `pids` names the leaders by component."""
+    def sample(self, pids: dict[str, int]) -> dict[str, float]:
+        """Measure now and give it, in megabytes; `pids` names the leaders by component."""
         now = {name: tree_mb(pid) for name, pid in pids.items()}
         for name, size in now.items():
             self.each[name] = max(size, self.each.get(name, 0.0))
         self.total = max(self.total, sum(now.values()))
+        return now
 
     def as_json(self) -> dict[str, int]:
         """Render the peaks in whole megabytes."""

@@ -31,6 +31,7 @@ class Ports:
     scoreboard: int = 19140
     alerts: int = 19130
     alerts_webhook: int = 19131
+    metrics: int = 19100
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +135,7 @@ def listened(
         plan_ports.scoreboard: "scoreboard",
         plan_ports.alerts: "alerts",
         plan_ports.alerts_webhook: "alerts",
+        plan_ports.metrics: "the stack's own metrics",
         **{plan_ports.ingest + shard: f"ingest-{shard}" for shard in range(shards)},
     }
     if market.is_simulated:

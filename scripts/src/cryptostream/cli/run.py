@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from cryptostream.cli import process, report, state, verify
 from cryptostream.cli.errors import CliError
+from cryptostream.cli.exposition import MemoryMetrics
 from cryptostream.cli.latency import Probe as LatencyProbe
 from cryptostream.cli.memory import Peaks, tree_cpu_seconds
 from cryptostream.cli.setup import client_of, create_topics
@@ -64,6 +65,7 @@ class Run:
         self._stop = stop
         self._phase = "starting"
         self._peaks = Peaks()
+        self._memory: MemoryMetrics | None = None
         self._measured = time.monotonic()
         self.supervisor = Supervisor(
             stack(plan), plan.home / "logs", say=console.say, changed=self._write
@@ -72,6 +74,7 @@ class Run:
     def start(self) -> None:
         """Bring everything up; ends early if a stop was asked for. Raises `CliError`."""
         self._write()
+        self._memory = MemoryMetrics(self.plan.ports.metrics)
         while not self.supervisor.ready and not self._stop.asked:
             self._tick()
         deadline = time.monotonic() + FILL_SECONDS
@@ -151,6 +154,8 @@ class Run:
         self._phase = "stopping"
         self._write()
         self.supervisor.stop(hurry=lambda: self._stop.hurried)
+        if self._memory is not None:
+            self._memory.close()
         self._phase = "stopped"
         self._write()
 
@@ -160,7 +165,9 @@ class Run:
             raise failure(failed[0])
         if time.monotonic() - self._measured >= MEMORY_SECONDS:
             self._measured = time.monotonic()
-            self._peaks.sample(self._pids())
+            sizes = self._peaks.sample(self._pids())
+            if self._memory is not None:
+                self._memory.show(sizes)
         time.sleep(TICK_SECONDS)
 
     def _stop_ingest(self) -> None:

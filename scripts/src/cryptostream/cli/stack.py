@@ -259,6 +259,7 @@ def _board(plan: Plan) -> Component:
             **_shared(plan),
             "BOARD_HOST": "127.0.0.1",
             "BOARD_PORT": str(plan.ports.board),
+            "BOARD_MEMORY_URL": f"http://127.0.0.1:{plan.ports.metrics}/metrics",
         },
         memory_mb=200,
     )

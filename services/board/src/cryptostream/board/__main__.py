@@ -34,7 +34,7 @@ async def serve(board: BoardSettings, elastic: ElasticsearchSettings, kafka: Kaf
     metrics, viewers = Metrics(), Viewers(board.max_viewers)
     hub = Hub(search, LagReader(kafka.bootstrap_servers), viewers, metrics, board.poll_ms)
     guards = [basic_auth(board.username, board.secret())] if board.username else []
-    app = Board(hub, search, metrics, *guards).app()
+    app = Board(hub, search, metrics, *guards, memory_url=board.memory_url).app()
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=2)
     try:
         await _listen(runner, board)

@@ -50,8 +50,14 @@ class Board:
     """The handlers, over what they read from."""
 
     def __init__(
-        self, hub: Hub, search: Search, metrics: Metrics, *middlewares: Callable[..., Any]
+        self,
+        hub: Hub,
+        search: Search,
+        metrics: Metrics,
+        *middlewares: Callable[..., Any],
+        memory_url: str = "",
     ) -> None:
+        self._memory_url = memory_url
         self._middlewares = middlewares
         self._hub = hub
         self._search = search
@@ -67,7 +73,7 @@ class Board:
         app.router.add_get("/api/stream", self.stream)
         app.router.add_get("/healthz", self.healthz)
         app.router.add_get("/metrics", self.metrics)
-        Views(self._hub, self._search).add_to(app.router)
+        Views(self._hub, self._search, self._memory_url).add_to(app.router)
         Past(self._hub, self._search).add_to(app.router)
         app.router.add_static("/static", STATIC)
         app.on_response_prepare.append(_add_headers)

@@ -30,6 +30,8 @@ class BoardSettings(ServiceSettings):
     username: str = Field(default="", max_length=100, pattern="^[^:]*$")
     password: SecretStr = SecretStr("")
     password_file: str = ""
+    #: Prometheus metrics that tell each component's memory; the page shows none without.
+    memory_url: str = Field(default="", pattern="^(https?://.+)?$")
 
     @model_validator(mode="after")
     def _login_is_whole(self) -> Self:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from cryptostream.board import matrix, params, parse, queries, reliability, view_queries
+from cryptostream.board import matrix, memory, params, parse, queries, reliability, view_queries
 from cryptostream.board.answers import as_json
 from cryptostream.board.hub import Hub, now_ms
 from cryptostream.board.instruments import Instrument, read_key
@@ -52,7 +52,8 @@ def _said(fields: dict[str, list[Any]]) -> reliability.Said:
 class Views:
     """The handlers; what many ask at once is asked of Elasticsearch once."""
 
-    def __init__(self, hub: Hub, search: Search) -> None:
+    def __init__(self, hub: Hub, search: Search, memory_url: str = "") -> None:
+        self._memory_url = memory_url
         self._hub = hub
         self._search = search
         self._shared = Shared()
@@ -125,7 +126,7 @@ class Views:
         return as_json({"alerts": parse.documents(found, AlertDocument)})
 
     async def pipeline(self, _request: web.Request) -> web.Response:
-        """The last day's gaps and dead letters: counts, and the newest of each."""
+        """The last day's gaps and dead letters, counted, and the newest of each; memory, bytes."""
         return as_json(await self._shared.get("pipeline", QUICK_SECONDS, self._pipeline))
 
     async def _pipeline(self) -> dict[str, Any]:
@@ -145,6 +146,7 @@ class Views:
                 "reasons": counts(dead, "reason"),
                 "newest": sources(dead),
             },
+            "memory": await memory.read(self._memory_url),
         }
 
     async def model(self, _request: web.Request) -> web.Response:

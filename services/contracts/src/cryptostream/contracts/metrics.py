@@ -16,6 +16,11 @@ LATENCY_BUCKETS: Final = (
 )  # fmt: skip
 
 
+#: Memory of each component of a stack on one machine, as who started it serves it and the board
+#: shows it; its label is `component`.
+RESIDENT_BYTES: Final = "cryptostream_stack_resident_bytes"
+
+
 def metric(room: str, what: str) -> str:
     """Name a metric: `metric("ingest", "trades_total")` -> `cryptostream_ingest_trades_total`."""
     return f"cryptostream_{room}_{what}"

@@ -107,7 +107,11 @@ export class Pipeline {
     return item;
   }
 
-  #report({ gaps, dead_letters: dead }) {
+  #report({ gaps, dead_letters: dead, memory }) {
+    const sizes = Object.entries(memory).map(([name, bytes]) => [name, Math.round(bytes / 1e6)]);
+    const all = sizes.reduce((sum, [, size]) => sum + size, 0);
+    tiles(byId("memory"), [["All", all], ...sizes]);
+    byId("memory-card").hidden = !sizes.length;
     tiles(byId("gap-states"), STATES.map(([name, label]) => [label, gaps.states[name] ?? 0, name === "open"]));
     table(byId("gaps"), ["Symbol", "Since", "Lasted", "Cause", "State"], gaps.newest.map((one) => [
       one.symbol, format.dateAndTime(one.from_time),
