@@ -70,9 +70,9 @@ def _is_nothing(found: Any) -> bool:
 def test_a_vega_chart_draws_its_search(
     elasticsearch_url: str, until: int, name: str, tmp_path: Path
 ) -> None:
-    """Its own search gives data, and the drawing shows a mark for each of it."""
+    """Its own search gives data of the symbols chosen, and the drawing a mark for each of it."""
     spec = vega_specs()[name]
-    index, body = vega.search(spec, until - (MINUTES + 2) * MINUTE_MS, until)
+    index, body = vega.search(spec, until - (MINUTES + 2) * MINUTE_MS, until, SYMBOLS)
     answer = ask(elasticsearch_url, index, body)
     drawing = vega.svg(spec, answer)
     (tmp_path / f"{name}.png").write_bytes(vega.png(spec, answer))
@@ -85,8 +85,7 @@ def test_a_vega_chart_draws_its_search(
         # Body and volume of each candle; the bands begin once they are warm.
         assert drawing.count("<path") >= 2 * MINUTES
     else:
-        # Symbols of other tests may have traded meanwhile.
-        assert {one["key"] for one in symbols} >= set(SYMBOLS)
+        assert {one["key"] for one in symbols} == set(SYMBOLS)
         assert all(symbol in drawing for symbol in SYMBOLS)
 
 

@@ -3,36 +3,43 @@
 from __future__ import annotations
 
 import copy
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import vl_convert
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 Json = dict[str, Any]
 WIDTH, HEIGHT = 1_000, 460
+_TIME = "%timefilter%"
 #: What Kibana puts in place of its own words when no filter is set.
 _NOTHING_CHOSEN = {
     "%dashboard_context-must_clause%": {"match_all": {}},
-    "%dashboard_context-filter_clause%": {"match_all": {}},
     "%dashboard_context-must_not_clause%": {"match_none": {}},
 }
 
 
-def search(spec: Json, since: int, until: int) -> tuple[str, Json]:
-    """Give the index pattern and the body with Kibana's words filled in."""
+def search(spec: Json, since: int, until: int, symbols: Sequence[str]) -> tuple[str, Json]:
+    """Give the index pattern and the body with Kibana's words filled in, these symbols chosen."""
     url = spec["data"][0]["url"]
-    within = {"gte": since, "lte": until, "format": "epoch_millis"}
-    return url["index"], _filled(url["body"], within)
+    words = {
+        **_NOTHING_CHOSEN,
+        "%dashboard_context-filter_clause%": {"terms": {"symbol": list(symbols)}},
+        _TIME: {"gte": since, "lte": until, "format": "epoch_millis"},
+    }
+    return url["index"], _filled(url["body"], words)
 
 
-def _filled(value: Any, within: Json) -> Any:
+def _filled(value: Any, words: Json) -> Any:
     if isinstance(value, str):
-        return _NOTHING_CHOSEN.get(value, value)
+        return words.get(value, value)
     if isinstance(value, list):
-        return [_filled(inner, within) for inner in value]
+        return [_filled(inner, words) for inner in value]
     if isinstance(value, dict):
-        if value == {"%timefilter%": True}:
-            return within
-        return {name: _filled(inner, within) for name, inner in value.items()}
+        if value == {_TIME: True}:
+            return words[_TIME]
+        return {name: _filled(inner, words) for name, inner in value.items()}
     return value
 
 
