@@ -75,9 +75,28 @@ def test_only_the_very_process_is_ended(tmp_path: Path) -> None:
 
 def test_memory_is_measured_and_peaks_are_kept() -> None:
     """A living process takes some megabytes, a missing one none; the largest is kept."""
-    peaks = memory.Peaks()
+    peaks = memory.Memory()
     peaks.sample({"me": os.getpid()})
     peaks.sample({})
     assert peaks.as_json()["me"] == peaks.as_json()["total"] > 1
     assert memory.tree_mb(2**22 + 1) == 0
     assert memory.tree_cpu_seconds(os.getpid()) > 0 == memory.tree_cpu_seconds(2**22 + 1)
+
+
+def test_growth_is_the_slope_after_a_settling_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What grows by 12 MB an hour is told so, whatever the start took; a short run tells none."""
+    begun = now = 1000.0
+
+    def size(_pid: int) -> float:
+        lasted = now - begun
+        return 900.0 if lasted < memory.SETTLE_SECONDS else 300.0 + 12.0 * lasted / 3600
+
+    monkeypatch.setattr(memory, "tree_mb", size)
+    kept = memory.Memory(clock=lambda: now)
+    kept.sample({"a": 1})
+    kept.settle()
+    while now < begun + memory.SETTLE_SECONDS + memory.GROWTH_SECONDS:
+        assert kept.growth() == {}
+        now += 5.0
+        kept.sample({"a": 1})
+    assert kept.growth() == {"a": 12.0, "total": 12.0}

@@ -122,6 +122,7 @@ def assemble(
     drained: bool,
     latency_ms: dict[str, float | None],
     memory_mb: dict[str, int],
+    memory_growth: dict[str, float],
     cpu_seconds: dict[str, float],
     restarts: dict[str, int],
     seconds: float,
@@ -142,6 +143,7 @@ def assemble(
         "drained": drained,
         "latency_ms": latency_ms,
         "memory_mb": memory_mb,
+        "memory_growth_mb_per_hour": memory_growth,
         "cpu_seconds": cpu_seconds,
         "restarts": restarts,
     }

@@ -11,7 +11,7 @@ from cryptostream.cli import process, report, state, verify
 from cryptostream.cli.errors import CliError
 from cryptostream.cli.exposition import MemoryMetrics
 from cryptostream.cli.latency import Probe as LatencyProbe
-from cryptostream.cli.memory import Peaks, tree_cpu_seconds
+from cryptostream.cli.memory import Memory, tree_cpu_seconds
 from cryptostream.cli.setup import client_of, create_topics
 from cryptostream.cli.stack import stack, urls
 from cryptostream.cli.supervisor import TICK_SECONDS, Supervisor, Unit
@@ -64,8 +64,8 @@ class Run:
         self.console = console
         self._stop = stop
         self._phase = "starting"
-        self._peaks = Peaks()
-        self._memory: MemoryMetrics | None = None
+        self._memory = Memory()
+        self._served: MemoryMetrics | None = None
         self._measured = time.monotonic()
         self.supervisor = Supervisor(
             stack(plan), plan.home / "logs", say=console.say, changed=self._write
@@ -74,7 +74,7 @@ class Run:
     def start(self) -> None:
         """Bring everything up; ends early if a stop was asked for. Raises `CliError`."""
         self._write()
-        self._memory = MemoryMetrics(self.plan.ports.metrics)
+        self._served = MemoryMetrics(self.plan.ports.metrics)
         while not self.supervisor.ready and not self._stop.asked:
             self._tick()
         deadline = time.monotonic() + FILL_SECONDS
@@ -107,11 +107,12 @@ class Run:
         probe = LatencyProbe(client_of(self.plan.search_url))
         probe.start()
         catch_up = self._catch_up(probe) if self.plan.market.feed != "file" else 0.0
+        self._memory.settle()
         started = time.monotonic()
         self.watch(seconds)
         lasted = time.monotonic() - started
         latency = probe.stop()
-        self._peaks.sample(self._pids())
+        self._memory.sample(self._pids())
         cpu = {name: round(tree_cpu_seconds(pid), 1) for name, pid in self._pids().items()}
         if self.plan.simulator_url:
             report.pause_simulator(self.plan.simulator_url)
@@ -124,7 +125,8 @@ class Run:
             told,
             drained=drained,
             latency_ms=latency,
-            memory_mb=self._peaks.as_json(),
+            memory_mb=self._memory.as_json(),
+            memory_growth=self._memory.growth(),
             cpu_seconds=cpu,
             restarts={
                 name: unit.restarts for name, unit in self.supervisor.units.items() if unit.restarts
@@ -154,8 +156,8 @@ class Run:
         self._phase = "stopping"
         self._write()
         self.supervisor.stop(hurry=lambda: self._stop.hurried)
-        if self._memory is not None:
-            self._memory.close()
+        if self._served is not None:
+            self._served.close()
         self._phase = "stopped"
         self._write()
 
@@ -165,9 +167,9 @@ class Run:
             raise failure(failed[0])
         if time.monotonic() - self._measured >= MEMORY_SECONDS:
             self._measured = time.monotonic()
-            sizes = self._peaks.sample(self._pids())
-            if self._memory is not None:
-                self._memory.show(sizes)
+            sizes = self._memory.sample(self._pids())
+            if self._served is not None:
+                self._served.show(sizes)
         time.sleep(TICK_SECONDS)
 
     def _stop_ingest(self) -> None:
