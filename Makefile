@@ -1,6 +1,6 @@
 # Everything goes through these targets; `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: dashboards help setup demo up down status doctor feed test bench-ingest bench-predict bench-board bench-stream bench-latency drill-ingest drill-stream lint format lock images chart-tools test-cluster
+.PHONY: soak dashboards help setup demo up down status doctor feed test bench-ingest bench-predict bench-board bench-stream bench-latency drill-ingest drill-stream lint format lock images chart-tools test-cluster
 
 ARGS ?=
 BIN := .venv/bin
@@ -60,6 +60,9 @@ bench-stream: $(DEV) ## Measure the stream beside Elasticsearch alone and the ob
 
 bench-latency: $(DEV) ## Measure exchange to searchable at 1,000 and at 100 trades/s
 	@PYTHONPATH=scripts/bench exec $(BIN)/python -m bench_latency $(ARGS)
+
+soak: $(DEV) ## Run the stack for an hour with the board open: growth of memory, errors, losses
+	@PYTHONPATH=scripts/bench exec $(BIN)/python -m soak $(ARGS)
 
 bench-board: $(DEV) ## Measure the board's push: 20 viewers, 200 symbols
 	@PYTHONPATH=scripts/bench:tests exec $(BIN)/python -m bench_board $(ARGS)

@@ -4,32 +4,12 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import subprocess
 import sys
-import tempfile
-import time
-from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
-from threading import Thread
-from typing import IO, TYPE_CHECKING, Any, Final
+from typing import Any
+
+from demo_run import running_demo
 
 from bench_latency.alerts import Alerts
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-_METRICS: Final = "metrics: "
-#: The demo's word at the end of what it measures.
-_MEASURED: Final = "report: waiting until all that was sent is indexed"
-
-
-@dataclass
-class Ended:
-    """When the demo ended its measurement, by the monotonic clock."""
-
-    at: float = 0.0
 
 
 def options() -> argparse.Namespace:
@@ -40,50 +20,17 @@ def options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-@contextmanager
-def shared_directory() -> Iterator[str]:
-    """Give a new directory that the account of Elasticsearch may enter, too."""
-    with tempfile.TemporaryDirectory(prefix="bench-latency-") as folder:
-        Path(folder).chmod(0o755)
-        yield folder
-
-
 def run(rate: int, seconds: int) -> dict[str, Any]:
     """Run the demo at a rate; gives its report, with the alerts' number and p95."""
-    words = [sys.executable, "-m", "cryptostream.cli", "demo", "--feed", "sim", "--json"]
-    words += ["--rate", str(rate), "--for", str(seconds), "--free-ports"]
-    with (
-        shared_directory() as folder,
-        subprocess.Popen(  # noqa: S603 - ours
-            words,
-            env=os.environ | {"CRYPTOSTREAM_STATE_DIR": folder},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        ) as demo,
-    ):
-        assert demo.stdout is not None
-        assert demo.stderr is not None
-        ended = Ended()
-        Thread(target=follow, args=(demo.stderr, ended), daemon=True).start()
-        alerts, last = None, "{}"
-        for line in demo.stdout:
-            last = line if line.strip() else last
-            if line.startswith(_METRICS):
-                alerts = Alerts(line.removeprefix(_METRICS).strip())
-                alerts.start()
-    if demo.returncode or alerts is None:
-        raise RuntimeError(f"the demo ended with {demo.returncode}: {last}")
-    count, p95 = alerts.stop(seconds, ended.at)
-    return json.loads(last) | {"rate": rate, "alerts": count, "alerts_p95_ms": p95}
-
-
-def follow(lines: IO[str], ended: Ended) -> None:
-    """Pass the demo's progress on, and note when it stops measuring."""
-    for line in lines:
-        if _MEASURED in line:
-            ended.at = time.monotonic()
-        sys.stderr.write(line)
+    with running_demo("--feed", "sim", "--rate", str(rate), "--for", str(seconds)) as demo:
+        metrics = demo.urls().get("metrics")
+        if metrics is None:
+            raise RuntimeError("the demo ended before it was up; its words are above")
+        alerts = Alerts(metrics)
+        alerts.start()
+        told = demo.report()
+    count, p95 = alerts.stop(seconds, demo.ended_at)
+    return told | {"rate": rate, "alerts": count, "alerts_p95_ms": p95}
 
 
 def row(told: dict[str, Any]) -> str:
