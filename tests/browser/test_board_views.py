@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 WITHIN_MS = 20_000
 MINUTE = 60_000
+#: The page marks so many predictions.
+MOST_MARKS = 60
 VIEWS = ("market", "model", "alerts", "pipeline", "history")
 
 
@@ -180,6 +182,12 @@ def test_the_model_view(
     expect(dots.first).to_be_visible(timeout=WITHIN_MS)
     told = sum(int(str(one.get_attribute("data-n"))) for one in dots.all())
     expect(page.locator("#reliability-note")).to_contain_text(f" {told} answered")
+    trades = httpx.get(f"{board}/api/trades?symbol=BTCUSDT&limit=500").json()["trades"]
+    said = [one for one in trades if "p_up" in one]
+    surest = sorted(said, key=lambda one: -abs(one["p_up"] - 0.5))[:MOST_MARKS]
+    # However many predictions fall into a candle, it has one arrow up and one down at most.
+    arrows = {(one["time"] // MINUTE, one["p_up"] >= 0.5) for one in surest}
+    expect(page.locator("#model-chart")).to_have_attribute("data-markers", str(len(arrows)))
 
 
 def test_an_alert_comes_by_itself_and_leads_to_its_moment(

@@ -45,7 +45,7 @@ def running_kafka() -> Iterator[str]:
     jars = fetch(artifacts.KAFKA, default_cache_dir(), lambda: choose_client(jdk), _say)
     port, controller = free_ports(2)
     with (
-        _directory() as home,
+        open_directory() as home,
         _running(kafka(jdk, jars, home, port=port, controller_port=controller), home),
     ):
         yield f"127.0.0.1:{port}"
@@ -91,7 +91,7 @@ def restartable_elasticsearch() -> Iterator[Restartable]:
     software = elasticsearch_home(jdk, default_cache_dir(), _say)
     port, transport = free_ports(2)
     account = process.unprivileged_account()
-    with _directory() as home:
+    with open_directory() as home:
         component = elasticsearch(
             jdk, software, home, port=port, transport_port=transport, account=account
         )
@@ -104,8 +104,12 @@ def restartable_elasticsearch() -> Iterator[Restartable]:
 
 
 @contextmanager
-def _directory() -> Iterator[Path]:
-    """Give a new directory that any account may enter."""
+def open_directory() -> Iterator[Path]:
+    """Give a new directory that any account may enter.
+
+    pytest's own are closed to others, and closed again by every other run of pytest; where the
+    tests run as root, Elasticsearch runs as somebody else.
+    """
     home = Path(tempfile.mkdtemp(prefix="cryptostream-tests-"))
     home.chmod(0o755)
     try:

@@ -6,30 +6,26 @@ import json
 import os
 import subprocess
 import sys
-from typing import TYPE_CHECKING
 
 import psutil
 import pytest
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from support.servers import open_directory
 
 pytestmark = pytest.mark.system
 
 
-def test_a_demo_ends_in_a_sound_report(tmp_path: Path) -> None:
+def test_a_demo_ends_in_a_sound_report() -> None:
     """`demo --for 20 --json` prints one JSON report as its last line: nothing lost or doubled."""
-    for place in (tmp_path, *list(tmp_path.parents)[:3]):
-        place.chmod(place.stat().st_mode | 0o055)
-    home = tmp_path / "state"
-    done = subprocess.run(
-        [
-            sys.executable, "-m", "cryptostream.cli", "demo", "--feed", "sim", "--rate", "200",
-            "--shards", "2", "--for", "20", "--json", "--free-ports",
-        ],
-        env=os.environ | {"CRYPTOSTREAM_STATE_DIR": str(home)},
-        capture_output=True, text=True, timeout=600, check=False,
-    )  # fmt: skip
+    with open_directory() as folder:
+        home = folder / "state"
+        done = subprocess.run(
+            [
+                sys.executable, "-m", "cryptostream.cli", "demo", "--feed", "sim", "--rate", "200",
+                "--shards", "2", "--for", "20", "--json", "--free-ports",
+            ],
+            env=os.environ | {"CRYPTOSTREAM_STATE_DIR": str(home)},
+            capture_output=True, text=True, timeout=600, check=False,
+        )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr[-6000:]
     report = json.loads(done.stdout.splitlines()[-1])
     assert report["feed"] == "sim"

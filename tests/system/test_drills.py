@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from elasticsearch import Elasticsearch
 from support.eventually import eventually
+from support.servers import open_directory
 
 from cryptostream.cli.verify import Reconciliation, reconcile, stream_lag
 
@@ -103,21 +104,18 @@ class Stack:
 
 
 @pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+def stack() -> Iterator[Stack]:
     """Give a running stack over a simulated exchange."""
-    home = tmp_path_factory.mktemp("stack")
-    for place in (home, *home.parents[:3]):
-        # Elasticsearch runs as another user where the tests run as root.
-        place.chmod(place.stat().st_mode | 0o055)
-    stack = Stack(home / "state")
-    started = stack.command("up", "--feed", "sim", "--rate", str(RATE), "--free-ports")
-    assert started.returncode == 0, started.stdout + started.stderr
-    try:
-        yield stack
-    finally:
-        stopped = stack.command("down")
-    assert stopped.returncode == 0, stopped.stdout + stopped.stderr
-    assert not (home / "state").exists()
+    with open_directory() as home:
+        stack = Stack(home / "state")
+        started = stack.command("up", "--feed", "sim", "--rate", str(RATE), "--free-ports")
+        assert started.returncode == 0, started.stdout + started.stderr
+        try:
+            yield stack
+        finally:
+            stopped = stack.command("down")
+        assert stopped.returncode == 0, stopped.stdout + stopped.stderr
+        assert not (home / "state").exists()
 
 
 @pytest.mark.parametrize("victim", ["stream", "predictor", "ingest-0"])

@@ -133,19 +133,28 @@ export class Chart {
     if (this.rows.size !== count) this.#follow();
   }
 
-  /** Mark moments: [{time (ms), kind: up|down|event, text}]; those outside the candles are left out. */
+  /**
+   * Mark moments: [{time (ms), kind: up|down|event, text}]; those outside the candles are left out.
+   * Several of a kind on one candle are one mark with their number.
+   */
   mark(moments) {
     this.marked = moments;
     const seconds = SECONDS[this.interval] ?? 1;
     const shapes = { up: "arrowUp", down: "arrowDown", event: "circle" };
     const colors = { up: color("--up"), down: color("--down"), event: color("--accent") };
-    const found = moments
-      .map(({ time, kind, text }) => ({
-        time: Math.floor(time / 1000 / seconds) * seconds,
-        position: kind === "up" ? "belowBar" : "aboveBar",
-        shape: shapes[kind], color: colors[kind], text,
+    const groups = new Map();
+    for (const { time, kind, text } of moments) {
+      const start = Math.floor(time / 1000 / seconds) * seconds;
+      if (!this.rows.has(start)) continue;
+      const key = `${start} ${kind}`;
+      const group = groups.get(key) ?? { time: start, kind, text, count: 0 };
+      groups.set(key, { ...group, count: group.count + 1 });
+    }
+    const found = [...groups.values()]
+      .map(({ time, kind, text, count }) => ({
+        time, position: kind === "up" ? "belowBar" : "aboveBar", shape: shapes[kind],
+        color: colors[kind], text: count > 1 ? String(count) : text,
       }))
-      .filter((one) => this.rows.has(one.time))
       .sort((a, b) => a.time - b.time);
     this.markers.setMarkers(found);
     this.root.dataset.markers = found.length;

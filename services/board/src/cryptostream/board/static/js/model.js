@@ -69,7 +69,7 @@ export class Model {
     this.chart.mark(kept.map((one) => ({ time: one.time, kind: one.p_up >= 0.5 ? "up" : "down", text: "" })));
     const least = kept.length ? Math.max(kept.at(-1).p_up, 1 - kept.at(-1).p_up) : null;
     setText(byId("model-marks"), kept.length
-      ? `Arrows: the ${kept.length} surest of the newest ${said.length} predictions (${Math.round(least * 100)} % and more)`
+      ? `Arrows: the ${kept.length} surest of the newest ${said.length} predictions (${Math.round(least * 100)} % and more), counted by candle`
       : "No predictions that fit the filters");
   }
 
