@@ -1,6 +1,6 @@
 # Everything goes through these targets; `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: soak dashboards help setup demo up down status doctor feed test bench-ingest bench-predict bench-board bench-stream bench-latency drill-ingest drill-stream lint format lock images chart-tools test-cluster
+.PHONY: drill-outages soak dashboards help setup demo up down status doctor feed test bench-ingest bench-predict bench-board bench-stream bench-latency drill-ingest drill-stream lint format lock images chart-tools test-cluster
 
 ARGS ?=
 BIN := .venv/bin
@@ -76,6 +76,9 @@ test-cluster: $(DEV) ## Install the chart in the cluster of KUBECONFIG, scale, k
 
 drill-stream: $(DEV) ## Kill the stream and let Elasticsearch fail; DRILL_KILLS=20 takes long
 	@exec $(BIN)/python -m pytest -m drill -s tests/integration/test_stream_drills.py $(ARGS)
+
+drill-outages: $(DEV) ## Take Kafka, Elasticsearch and the stream away for a minute each
+	@exec $(BIN)/python -m pytest -m drill -s tests/system/test_outages.py $(ARGS)
 
 images: ## Build the services' images; REPOSITORY and TAG name them
 	@scripts/images.sh $(ARGS)
