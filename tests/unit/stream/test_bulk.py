@@ -28,10 +28,12 @@ class Server:
     ) -> None:
         self.statuses, self.whole = statuses, whole
         self.calls = 0
+        self.paths: list[str] = []
         self.attempts: dict[str, int] = {}
 
-    def answer(self, _path: str, body: bytes) -> tuple[int, bytes]:
+    def answer(self, path: str, body: bytes) -> tuple[int, bytes]:
         """Answer one bulk request as Elasticsearch does."""
+        self.paths.append(path)
         self.calls += 1
         status = self.whole(self.calls)
         if status != 200:
@@ -79,9 +81,15 @@ def _actions(count: int) -> list[Action]:
     ]
 
 
-def _writer(url: str, clock: Clock) -> BulkWriter:
+def _writer(url: str, clock: Clock, refresh_seconds: float | None = None) -> BulkWriter:
     client = Elasticsearch(url, max_retries=0)
-    return BulkWriter(client, deadline_seconds=60, clock=clock, sleep=clock.sleep)
+    return BulkWriter(
+        client,
+        deadline_seconds=60,
+        refresh_seconds=refresh_seconds,
+        clock=clock,
+        sleep=clock.sleep,
+    )
 
 
 def test_written_and_existing_items_are_settled(clock: Clock) -> None:
@@ -133,6 +141,27 @@ def test_a_server_that_stays_away_fails_the_batch_in_time(clock: Clock) -> None:
     with pytest.raises(SinkUnavailableError, match="2 documents"):
         writer.write(_actions(2))
     assert clock.now <= 60
+
+
+def test_what_was_written_is_searchable_at_once_but_not_too_often(clock: Clock) -> None:
+    """The last request of a batch asks for it, and no batch within `refresh_seconds` does."""
+    server = Server()
+    with answering(server.answer) as url:
+        writer = _writer(url, clock, refresh_seconds=1.0)
+        writer.write(_actions(MAX_ACTIONS + 1))
+        clock.now += 0.9
+        writer.write(_actions(1))
+        clock.now += 0.1
+        writer.write(_actions(1))
+    assert ["refresh=true" in path for path in server.paths] == [False, True, False, True]
+
+
+def test_nobody_refreshes_unasked(clock: Clock) -> None:
+    """Without `refresh_seconds` the indices decide."""
+    server = Server()
+    with answering(server.answer) as url:
+        _writer(url, clock).write(_actions(1))
+    assert "refresh" not in server.paths[0]
 
 
 def test_nothing_to_write_asks_nobody(clock: Clock) -> None:

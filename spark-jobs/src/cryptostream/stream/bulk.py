@@ -9,6 +9,7 @@ fails, the process ends, and the supervisor's restart replays the batch: ids mak
 from __future__ import annotations
 
 import logging
+import math
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -66,18 +67,25 @@ class Outcome:
 
 
 class BulkWriter:
-    """Writes actions through one client; not for use by several threads at once."""
+    """Writes actions through one client; not for use by several threads at once.
+
+    With `refresh_seconds` what was written is searchable when the answer comes, unless that was so
+    of a bulk less than so long ago: then the index's own refresh shows it.
+    """
 
     def __init__(
         self,
         client: Elasticsearch,
         *,
         deadline_seconds: float = DEADLINE_SECONDS,
+        refresh_seconds: float | None = None,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._client = client
         self._deadline = deadline_seconds
+        self._refresh = refresh_seconds
+        self._refreshed = -math.inf
         self._clock = clock
         self._sleep = sleep
 
@@ -85,23 +93,34 @@ class BulkWriter:
         """Settle every action; raises `SinkUnavailableError` if that can't be done in time."""
         outcome = Outcome()
         deadline = self._clock() + self._deadline
-        for chunk in chunks(actions):
-            self._settle(chunk, outcome, deadline)
+        parts = list(chunks(actions))
+        for number, chunk in enumerate(parts, 1):
+            self._settle(chunk, outcome, deadline, refresh=number == len(parts) and self._is_due())
         return outcome
 
-    def _settle(self, chunk: list[Action], outcome: Outcome, deadline: float) -> None:
+    def _is_due(self) -> bool:
+        """Tell whether the last asked-for refresh is long enough ago, and note this one."""
+        now = self._clock()
+        if self._refresh is None or now - self._refreshed < self._refresh:
+            return False
+        self._refreshed = now
+        return True
+
+    def _settle(
+        self, chunk: list[Action], outcome: Outcome, deadline: float, *, refresh: bool
+    ) -> None:
         pending, delay = chunk, _FIRST_DELAY_SECONDS
-        while pending := self._try(pending, outcome):
+        while pending := self._try(pending, outcome, refresh=refresh):
             if self._clock() + delay > deadline:
                 raise SinkUnavailableError(f"{len(pending)} documents were not taken in time")
             outcome.retried += len(pending)
             self._sleep(delay)
             delay = min(delay * 2, _DELAY_CAP_SECONDS)
 
-    def _try(self, actions: list[Action], outcome: Outcome) -> list[Action]:
+    def _try(self, actions: list[Action], outcome: Outcome, *, refresh: bool) -> list[Action]:
         """Send the actions once; give back those that are worth another try."""
         try:
-            items = self._send(actions)
+            items = self._send(actions, refresh=refresh)
         except (TransportError, ConnectionTimeout) as error:
             log.warning("bulk_unreachable", extra={"fields": {"why": error}})
             return actions
@@ -116,10 +135,11 @@ class BulkWriter:
             if not _settled(action, item, outcome)
         ]
 
-    def _send(self, actions: list[Action]) -> list[dict[str, Any]]:
+    def _send(self, actions: list[Action], *, refresh: bool) -> list[dict[str, Any]]:
         body = b"".join(part for action in actions for part in (action.header, action.body))
+        params = _ONLY | {"refresh": "true"} if refresh else _ONLY
         answer = self._client.perform_request(
-            "POST", "/_bulk", params=_ONLY, headers=_HEADERS, body=body
+            "POST", "/_bulk", params=params, headers=_HEADERS, body=body
         )
         return [next(iter(item.values())) for item in answer.body["items"]]
 

@@ -148,7 +148,9 @@ class Job:
     def _trades_query(self) -> TradesQuery:
         settings = self._settings
         return TradesQuery(
-            writer=BulkWriter(connect(self._elasticsearch)),
+            writer=BulkWriter(
+                connect(self._elasticsearch), refresh_seconds=settings.refresh_seconds or None
+            ),
             predictor=Predictor(
                 settings.predictor_url, timeout_seconds=settings.predictor_timeout_seconds
             ),

@@ -35,6 +35,8 @@ class StreamSettings(ServiceSettings):
     lateness_seconds: float = Field(default=2.0, ge=0, le=60)
     #: An open candle of 1s or 1m is rewritten at most so often; longer ones 5 times as seldom.
     candle_update_seconds: float = Field(default=1.0, ge=0, le=60)
+    #: A bulk asks to be searchable at once if none did for so long; 0 leaves it to the indices.
+    refresh_seconds: float = Field(default=0.3, ge=0, le=60)
     #: The alert rules, a TOML file; the package's own if it is not set.
     rules: Path = SHIPPED
     heap_megabytes: int = Field(default=896, ge=512)
