@@ -1,9 +1,10 @@
 """Score rows with a forest without scikit-learn's cost per tree and call.
 
-`RandomForestClassifier.predict_proba` starts a joblib task per tree, which is 10 ms for 100 trees
-whatever the rows; asking the trees themselves gives the same bits in a fraction of it (1 row:
-0.6 ms, 1,000 rows: 4 ms instead of 15 ms). The shortcut is taken only for the shapes of model
-that it knows, and only after it agreed with the model itself on sample rows.
+`RandomForestClassifier.predict_proba` starts a joblib task per tree, which is 5 ms for 100 trees
+whatever the rows; asking the trees themselves for their leaves gives the same bits in a fraction of
+it (CPU for 1 row: 0.3 ms instead of 5.0 ms, 1,000 rows: 4.1 instead of 9.4). The shortcut is taken
+only for the shapes of model that it knows, and only after its answers were the model's own, bit for
+bit, on sample rows.
 """
 
 from __future__ import annotations
@@ -22,7 +23,6 @@ Probabilities = npt.NDArray[np.float64]
 Scorer = Callable[[Rows], Probabilities]
 
 _SAMPLE_ROWS: Final = 256
-_TOLERANCE: Final = 1e-12
 
 
 def scorer_of(model: Any) -> Scorer:
@@ -32,7 +32,7 @@ def scorer_of(model: Any) -> Scorer:
     if fast is None:
         return plain
     rows = _sample_rows(model.n_features_in_)
-    return fast if np.allclose(fast(rows), plain(rows), rtol=0, atol=_TOLERANCE) else plain
+    return fast if np.array_equal(fast(rows), plain(rows)) else plain
 
 
 def _plain(model: Any) -> Scorer:
@@ -48,15 +48,17 @@ def _plain(model: Any) -> Scorer:
 
 
 def _forest(model: Any) -> Scorer | None:
-    """Average the trees' own predictions, in the order in which the forest does."""
+    """Average what the trees' leaves hold, in the order in which the forest does."""
     if not isinstance(model, RandomForestClassifier):
         return None
+    model.n_jobs = 1  # threads would add the trees up in any order, which changes the last bits
     trees = [estimator.tree_ for estimator in model.estimators_]
+    leaves = [np.ascontiguousarray(tree.value[:, 0, 1]) for tree in trees]
 
     def score(rows: Rows) -> Probabilities:
         total = np.zeros(len(rows))
-        for tree in trees:
-            total += tree.predict(rows)[:, 1]
+        for tree, p_up in zip(trees, leaves, strict=True):
+            total += p_up.take(tree.apply(rows))
         return total / len(trees)
 
     return score
