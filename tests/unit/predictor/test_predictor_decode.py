@@ -69,6 +69,17 @@ def test_what_is_no_request_is_refused(content: bytes, reason: str) -> None:
         columns_matrix(content)
 
 
+def test_refusals_leave_the_next_call_alone() -> None:
+    """A refusal that is still held, with all it knows of its body, doesn't spoil another's."""
+    table = np.ones((2, FEATURE_COUNT), np.float32)
+    refusals = []
+    for bad in (b'{"features_hash": "x", "columns": {}}', body(table, columns={"macd": [[1]]})):
+        with pytest.raises(InputError) as refusal:
+            columns_matrix(bad)
+        refusals.append(refusal)
+        assert (columns_matrix(body(table)) == table).all()
+
+
 @pytest.mark.parametrize(
     ("literal", "reason"),
     [
