@@ -6,6 +6,7 @@ One worker and one scoring thread: a micro-batch is one call, and a second proce
 
 from __future__ import annotations
 
+import gc
 import threading
 import time
 from functools import partial
@@ -104,6 +105,9 @@ class Predictor:
     @bentoml.on_startup  # type: ignore[untyped-decorator]
     def start(self) -> None:
         """Load the model and begin to follow the pointer."""
+        # The imports leave 200,000 objects for good; looking through them stops all for 0.1 s.
+        gc.collect()
+        gc.freeze()
         self._watch.poll()
         self._thread.start()
 
