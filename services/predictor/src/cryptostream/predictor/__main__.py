@@ -65,6 +65,7 @@ def _serve(settings: PredictorSettings, listener: socket.socket) -> None:
 
     from cryptostream.predictor.pointer import load, read_pointer  # noqa: PLC0415
     from cryptostream.predictor.service import Predictor, is_failure  # noqa: PLC0415
+    from cryptostream.predictor.wire import BoundedHttp  # noqa: PLC0415
 
     load(read_pointer(settings.pointer))
     logging.getLogger("bentoml._internal.server.http_app").addFilter(is_failure)
@@ -72,6 +73,8 @@ def _serve(settings: PredictorSettings, listener: socket.socket) -> None:
     server = uvicorn.Server(
         uvicorn.Config(
             service.to_asgi(),
+            http=BoundedHttp,
+            loop="uvloop",
             log_config=None,
             access_log=False,
             server_header=False,
