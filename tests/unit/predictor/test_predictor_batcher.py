@@ -33,7 +33,9 @@ class Model:
 
 
 def read(body: bytes) -> Rows:
-    """Read rows of one feature; an odd body is refused."""
+    """Read rows of one feature; an odd body is refused, and one is too much."""
+    if body == b"!":
+        raise KeyError
     if len(body) % 4:
         raise InputError("odd")
     return np.frombuffer(body, "<f4").reshape(-1, 1)
@@ -63,11 +65,12 @@ async def test_waiting_calls_are_scored_in_one_go() -> None:
     batcher.close()
 
 
-async def test_a_bad_body_fails_alone() -> None:
-    """A refusal reaches its own sender; its neighbours get their scores."""
+@pytest.mark.parametrize(("body", "error"), [(b"x", InputError), (b"!", KeyError)])
+async def test_a_bad_body_fails_alone(body: bytes, error: type[Exception]) -> None:
+    """A refusal, or a fault of reading, reaches its own sender; its neighbours get their scores."""
     model, batcher = Model(), Batcher(lambda *_: None)
-    one, bad, two = await gathered(batcher, (model, content(1)), (model, b"x"), (model, content(2)))
-    assert isinstance(bad, InputError)
+    one, bad, two = await gathered(batcher, (model, content(1)), (model, body), (model, content(2)))
+    assert isinstance(bad, error)
     assert [one.p_up.tolist(), two.p_up.tolist()] == [[1.0], [2.0]]
     batcher.close()
 

@@ -61,6 +61,8 @@ def test_any_bytes_are_a_matrix_or_a_refusal(raw: bytes) -> None:
         (b'{"features_hash": 1, "columns": {}}', "must be a string"),
         (b'{"features_hash": "x", "columns": {}, "more": 1}', "nothing else"),
         (b'{"features_hash": "x", "columns": {}}', "another version of the features"),
+        (b'{"features_hash\\u0000": "x", "columns": {}}', "Field required"),
+        (b'{"features_hash": "x", "features_hash": "y"}', "Field required"),
     ],
 )
 def test_what_is_no_request_is_refused(content: bytes, reason: str) -> None:
@@ -95,6 +97,9 @@ def test_refusals_leave_the_next_call_alone() -> None:
         ("1e39", "not finite at row 0"),
         ("", "has 0 rows"),
         ("1, 2", "has 2 rows"),
+        ('0], "macd\\u0000": [0', "unknown macd\\x00"),
+        ('0], "x\\u0000": [0', "nothing else"),
+        ('0], "macd": [0', "comes twice"),
     ],
 )
 def test_what_is_no_number_is_refused(literal: str, reason: str) -> None:

@@ -14,8 +14,6 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from cryptostream.predictor.errors import InputError
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -98,7 +96,7 @@ class Batcher:
 
     def _score(self, served: Served, calls: Sequence[Call]) -> list[Answer | Exception]:
         tables = [_read(call) for call in calls]
-        good = [table for table in tables if not isinstance(table, InputError)]
+        good = [table for table in tables if not isinstance(table, Exception)]
         p_up = np.empty(0)
         if good:
             rows = good[0] if len(good) == 1 else np.concatenate(good)
@@ -107,7 +105,7 @@ class Batcher:
         answers: list[Answer | Exception] = []
         at = 0
         for table in tables:
-            if isinstance(table, InputError):
+            if isinstance(table, Exception):
                 answers.append(table)
             else:
                 answers.append(Answer(served, p_up[at : at + len(table)]))
@@ -115,8 +113,8 @@ class Batcher:
         return answers
 
 
-def _read(call: Call) -> Rows | InputError:
+def _read(call: Call) -> Rows | Exception:
     try:
         return call.read(call.body)
-    except InputError as error:
+    except Exception as error:  # noqa: BLE001 - its neighbours must not hear of it, whatever it is
         return error

@@ -44,7 +44,7 @@ def _read(parser: simdjson.Parser, body: bytes) -> npt.NDArray[np.float32]:
         raise InputError(f"Invalid JSON: {str(error)[:_SHOWN_CHARS]}") from error
     if not isinstance(document, simdjson.Object):
         raise InputError(f"the body must be an object: {_SHAPE}")
-    given = {key: document[key] for key in document}
+    given = _members(document)
     if given.keys() != {"features_hash", "columns"}:
         raise InputError(f"Field required: the body must be {_SHAPE} and nothing else")
     if not isinstance(given["features_hash"], str):
@@ -55,13 +55,21 @@ def _read(parser: simdjson.Parser, body: bytes) -> npt.NDArray[np.float32]:
     return matrix(given["features_hash"], _columns(given["columns"], body))
 
 
+def _members(document: simdjson.Object) -> dict[str, object]:
+    """Give the members unread; `items()` would make lists of them."""
+    try:
+        return {name: document[name] for name in document}
+    except KeyError as error:  # the parser looks for a name with a NUL by what stands before it
+        raise InputError(f"Field required: the body must be {_SHAPE} and nothing else") from error
+
+
 def _columns(columns: simdjson.Object, body: bytes) -> dict[str, npt.NDArray[np.float64]]:
-    numbers = {name: _numbers(name, columns[name]) for name in columns}
+    numbers = {name: _numbers(name, values) for name, values in _members(columns).items()}
     # The parser flattens lists within lists: one bracket a column is all that may be there. A
     # wrong number of columns is told by its names, later. (`bytes.count` takes thrice the time.)
     brackets = np.count_nonzero(np.frombuffer(body, np.uint8) == _BRACKET)
     if len(numbers) == FEATURE_COUNT and brackets != FEATURE_COUNT:
-        raise InputError("the columns hold something else than numbers: a list within a list")
+        raise InputError("the columns hold a list within a list, or one of them comes twice")
     return numbers
 
 
