@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from cryptostream.predictor.errors import InputError
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -38,7 +40,7 @@ class Call:
 
     body: bytes
     read: Callable[[bytes], Rows]
-    future: asyncio.Future[Answer]
+    future: asyncio.Future[Answer | InputError]
 
 
 class Batcher:
@@ -54,9 +56,15 @@ class Batcher:
         self._task: asyncio.Task[None] | None = None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="score")
 
-    async def score(self, served: Served, body: bytes, read: Callable[[bytes], Rows]) -> Answer:
-        """Give the answer to a body; raises `InputError` if `read` does."""
-        future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+    async def score(
+        self, served: Served, body: bytes, read: Callable[[bytes], Rows]
+    ) -> Answer | InputError:
+        """Give the answer to a body, or the `InputError` that `read` raises.
+
+        It is given, not raised: through its traceback it would keep the body and itself alive
+        until the collector comes, which for a few large bodies isn't soon.
+        """
+        future: asyncio.Future[Answer | InputError] = asyncio.get_running_loop().create_future()
         self._waiting.append((served, Call(body, read, future)))
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._work())
@@ -78,10 +86,10 @@ class Batcher:
             for call, answer in zip(calls, answers, strict=True):
                 if call.future.done():  # its sender has gone
                     continue
-                if isinstance(answer, Exception):
-                    call.future.set_exception(answer)
-                else:
+                if isinstance(answer, (Answer, InputError)):
                     call.future.set_result(answer)
+                else:
+                    call.future.set_exception(answer)
 
     def _take(self) -> tuple[Served, list[Call]]:
         """Take the calls at the head that want one and the same model."""
@@ -116,5 +124,7 @@ class Batcher:
 def _read(call: Call) -> Rows | Exception:
     try:
         return call.read(call.body)
+    except InputError as error:
+        return InputError(str(error))
     except Exception as error:  # noqa: BLE001 - its neighbours must not hear of it, whatever it is
         return error

@@ -175,10 +175,9 @@ class Predictor:
             text = f"the content type was {body.foreign_type[:80]!r}, must be {body.takes}"
             return _refusal(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "content_type", text)
         with SECONDS.labels(route).time():
-            try:
-                answer = await self._batcher.score(served, body.content, read)
-            except InputError as error:
-                return _refusal(HTTPStatus.BAD_REQUEST, "bad_input", str(error))
+            answer = await self._batcher.score(served, body.content, read)
+        if isinstance(answer, InputError):
+            return _refusal(HTTPStatus.BAD_REQUEST, "bad_input", str(answer))
         ROWS.labels(route).inc(len(answer.p_up))
         return render(answer)
 
