@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Self
 
 from _bentoml_sdk import IODescriptor
-from pydantic import Field, PrivateAttr
+from pydantic import ConfigDict, Field, PrivateAttr
 
 from cryptostream.contracts.features import FEATURE_COUNT, FEATURE_NAMES, FEATURES_HASH
 from cryptostream.predictor.validate import MAX_ROWS
@@ -22,15 +22,29 @@ HASH_HEADER: Final = "features-hash"
 JSON: Final = "application/json"
 OCTETS: Final = "application/octet-stream"
 
+_COLUMN: Final = {
+    "type": "array",
+    "items": {"type": "number"},
+    "minItems": 1,
+    "maxItems": MAX_ROWS,
+}
 FeaturesHash = Annotated[
     str,
-    Field(description="Hash of the feature names, from the contracts.", examples=[FEATURES_HASH]),
+    Field(
+        description="Hash of the feature names, from the contracts.",
+        json_schema_extra={"enum": [FEATURES_HASH]},
+    ),
 ]
 Columns = Annotated[
     dict[str, list[float]],
     Field(
         description=f"One list of numbers per feature, all of one length, 1 to {MAX_ROWS} rows.",
         examples=[{name: [0.0] for name in FEATURE_NAMES}],
+        json_schema_extra={
+            "properties": dict.fromkeys(FEATURE_NAMES, _COLUMN),
+            "required": list(FEATURE_NAMES),
+            "additionalProperties": False,
+        },
     ),
 ]
 
@@ -72,6 +86,7 @@ class Body(IODescriptor):  # type: ignore[misc] # it is untyped
 class ColumnsBody(Body):
     """The body of `/predict`."""
 
+    model_config = ConfigDict(extra="forbid")
     takes = JSON
     features_hash: FeaturesHash
     columns: Columns

@@ -11,11 +11,12 @@ import threading
 import time
 from functools import partial
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Annotated, Any, Final, cast
 
 import bentoml
 import msgspec
 from bentoml.exceptions import BentoMLException
+from bentoml.validators import ContentType
 from prometheus_client import Counter, Histogram
 from pydantic import BaseModel, Field
 from starlette.responses import JSONResponse, Response
@@ -128,7 +129,7 @@ class Predictor:
         return cast("Prediction", await self._answer("predict", body, columns_matrix, _as_json))
 
     @bentoml.api  # type: ignore[untyped-decorator]
-    async def predict_raw(self, body: RowsBody, /) -> bytes:
+    async def predict_raw(self, body: RowsBody, /) -> Annotated[bytes, ContentType(OCTETS)]:
         """Score rows of little-endian float32 in the features' order: the fast path.
 
         The header `features-hash` must name the feature list, as in `/predict`. The answer's body
