@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import shutil
 import signal
 import socket
 import subprocess
@@ -16,6 +18,8 @@ import joblib
 import numpy as np
 import psutil
 import pytest
+import yaml
+from sklearn.tree import DecisionTreeClassifier
 from support.eventually import eventually
 from support.predictor import (
     PredictorProcess,
@@ -64,11 +68,11 @@ def offline(workshop: Workshop, tag: str) -> Any:
 
 
 def test_answers_equal_offline_scoring(workshop: Workshop, predictor: PredictorProcess) -> None:
-    """The service answers what scikit-learn gives offline, to 1e-12, and names its model."""
+    """The service answers what scikit-learn gives offline, bit for bit, and names its model."""
     answer = predictor.predict(columns_of(ROWS)).json()
     assert answer["model"] == pointed(workshop)["tag"]
     assert answer["no_edge"] is True
-    assert answer["p_up"] == pytest.approx(offline(workshop, answer["model"]), abs=1e-12)
+    assert answer["p_up"] == offline(workshop, answer["model"]).tolist()
 
 
 @pytest.mark.parametrize(
@@ -235,6 +239,55 @@ def test_a_damaged_model_is_refused_and_shows(
     write_pointer(workshop.pointer, Saved(other.tag, other.sha256))
     try:
         eventually(lambda: "sha256" in predictor.client.get("/readyz").json()["refused"], within=10)
+        assert predictor.metric("cryptostream_predictor_model_refused") == 1
+        assert predictor.predict(columns_of(ROWS[:1])).json()["model"] == good["tag"]
+    finally:
+        write_pointer(workshop.pointer, Saved(good["tag"], good["sha256"]))
+    eventually(lambda: not predictor.client.get("/readyz").json()["refused"], within=10)
+
+
+def grown(features: int = FEATURE_COUNT, answers: int = 2) -> Any:
+    """Grow a tree on so many features and answers."""
+    rows = np.random.default_rng(0).standard_normal((300, features))
+    return DecisionTreeClassifier(max_depth=3).fit(rows, np.arange(300) % answers)
+
+
+def kept(workshop: Workshop, version: str, model: Any, card: dict[str, Any]) -> Saved:
+    """Keep a model in the store beside the good one, whose card it has but for some entries."""
+    name, good = pointed(workshop)["tag"].split(":")
+    folder = workshop.store / "models" / name / version
+    shutil.copytree(folder.with_name(good), folder)
+    about = yaml.safe_load((folder / "model.yaml").read_text())
+    about["version"] = version
+    about["metadata"].update(card)
+    (folder / "model.yaml").write_text(yaml.safe_dump(about))
+    joblib.dump(model, folder / "saved_model.pkl")
+    raw = (folder / "saved_model.pkl").read_bytes()
+    return Saved(f"{name}:{version}", hashlib.sha256(raw).hexdigest())
+
+
+#: The model, what its card has of its own, and why it is refused.
+UNFIT: dict[str, tuple[Any, dict[str, Any], str]] = {
+    "narrow": (grown(features=FEATURE_COUNT - 1), {}, f"take {FEATURE_COUNT} features"),
+    "wide": (grown(features=FEATURE_COUNT + 1), {}, f"take {FEATURE_COUNT} features"),
+    "undecided": (grown(answers=3), {}, "classes aren't 0 and 1"),
+    "nothing": ({"no": "model"}, {}, f"take {FEATURE_COUNT} features"),
+    "renamed": (grown(), {"features_hash": "0" * 16}, "made for features 0000"),
+    "aged": (grown(), {"versions": {"scikit-learn": "0.1"}}, "made for scikit-learn 0.1"),
+}
+
+
+@pytest.mark.parametrize("version", UNFIT)
+def test_an_unfit_model_is_refused_and_shows(
+    workshop: Workshop, predictor: PredictorProcess, version: str
+) -> None:
+    """A whole file of a model that can't answer here is refused; the old one goes on serving."""
+    model, card, reason = UNFIT[version]
+    good = pointed(workshop)
+    unfit = kept(workshop, version, model, card)
+    write_pointer(workshop.pointer, unfit)
+    try:
+        eventually(lambda: reason in predictor.client.get("/readyz").json()["refused"], within=10)
         assert predictor.metric("cryptostream_predictor_model_refused") == 1
         assert predictor.predict(columns_of(ROWS[:1])).json()["model"] == good["tag"]
     finally:
