@@ -24,8 +24,9 @@ _STYLE: Final = """
 :root{color-scheme:light dark;--line:#8884;--soft:#8881}
 body{font:15px/1.5 system-ui,sans-serif;max-width:68rem;margin:2rem auto;padding:0 1rem}
 h1{font-size:1.5rem}h2{font-size:1.15rem;margin-top:2rem}
-table{border-collapse:collapse;font-variant-numeric:tabular-nums;width:100%}
-th,td{padding:.25rem .6rem;border-bottom:1px solid var(--line);text-align:right}
+table{border-collapse:collapse;font-size:.85rem;font-variant-numeric:tabular-nums;width:100%}
+th,td{padding:.25rem .4rem;border-bottom:1px solid var(--line);text-align:right}
+td{white-space:pre}
 th:first-child,td:first-child,th:nth-child(2),td:nth-child(2){text-align:left}
 tr.base{opacity:.65}.wide{overflow-x:auto}
 .verdict{border-left:4px solid #2f6fde;background:var(--soft);padding:.6rem 1rem}
@@ -208,4 +209,6 @@ def _list(items: Mapping[str, str]) -> str:
 
 
 def _interval(one: Estimate, digits: int = 3) -> str:
-    return f"{one.value:.{digits}f} [{one.low:.{digits}f}, {one.high:.{digits}f}]"
+    """Write the value and, below it, its interval; a zero has no sign."""
+    value, low, high = (f"{round(number, digits) + 0.0:.{digits}f}" for number in one)
+    return f"{value}\n[{low}, {high}]"

@@ -5,6 +5,7 @@ Numbers are rounded to a tenth of a pixel, so equal data give equal bytes.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING, Final
@@ -14,8 +15,13 @@ if TYPE_CHECKING:
 
 WIDTH: Final = 460
 HEIGHT: Final = 300
-_LEFT, _RIGHT, _TOP, _BOTTOM = 52, 12, 12, 42
-_TICKS: Final = 5
+_LEFT, _RIGHT, _TOP, _BOTTOM = 52, 12, 30, 42
+#: At most so many ticks, at multiples of one of these steps, times a power of ten.
+_TICKS: Final = 6
+_STEPS: Final = (1.0, 2.0, 2.5, 5.0, 10.0)
+#: About what a letter of a key takes, in pixels, and what lies between two keys.
+_LETTER: Final = 6.0
+_BETWEEN: Final = 18
 _COLOURS: Final = ("#2f6fde", "#d9822b", "#2e8b57", "#a34fbf", "#b0413e", "#5f6b7a")
 _BAR: Final = 18
 _NAMES: Final = 130
@@ -48,8 +54,11 @@ class Axis:
         if self.ticks:
             return list(self.ticks)
         low, high = self.range
-        step = (high - low) / (_TICKS - 1)
-        return [(low + step * at, f"{low + step * at:.3g}") for at in range(_TICKS)]
+        least = (high - low) / (_TICKS - 1)
+        power = 10.0 ** math.floor(math.log10(least))
+        step = next(step * power for step in _STEPS if step * power >= least * (1 - 1e-9))
+        first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
+        return [(step * at, f"{step * at:.6g}") for at in range(first, last + 1)]
 
 
 def chart(
@@ -64,13 +73,15 @@ def chart(
     parts = [*_grid(x, y)]
     if guide:
         parts.append(_path(guide, x, y, "guide", "currentColor"))
+    across = float(_LEFT)
     for number, one in enumerate(series):
         colour = _COLOURS[number % len(_COLOURS)]
         parts += _series(one, x, y, colour)
         parts.append(
-            f'<text class="key" x="{_LEFT + 8}" y="{_TOP + 14 + 15 * number}" fill="{colour}">'
+            f'<text class="key" x="{across:.1f}" y="{_TOP - 14}" fill="{colour}">'
             f"{escape(one.name)}</text>"
         )
+        across += len(one.name) * _LETTER + _BETWEEN
     return _svg(title, WIDTH, HEIGHT, parts)
 
 
@@ -120,8 +131,10 @@ def _grid(x: Axis, y: Axis) -> list[str]:
     parts = []
     for value, text in x.marks():
         at = _place(value, y.range[0], x, y)[0]
+        # A text in the middle of the right end would be cut off.
+        anchor = "end" if at + len(text) * _LETTER / 2 > WIDTH else "middle"
         parts.append(
-            f'<text x="{at:.1f}" y="{HEIGHT - _BOTTOM + 15}" text-anchor="middle">'
+            f'<text x="{at:.1f}" y="{HEIGHT - _BOTTOM + 15}" text-anchor="{anchor}">'
             f"{escape(text)}</text>"
         )
     for value, text in y.marks():
