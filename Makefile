@@ -1,6 +1,6 @@
 # Everything goes through these targets; `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: drill-outages soak dashboards help setup demo up down status doctor feed test bench-ingest bench-predict bench-board bench-stream bench-latency drill-ingest drill-stream lint format lock images chart-tools test-cluster
+.PHONY: drill-outages soak dashboards help setup demo up down status doctor feed test bench-ingest bench-predict bench-train bench-board bench-stream bench-latency drill-ingest drill-stream lint format lock images chart-tools test-cluster
 
 ARGS ?=
 BIN := .venv/bin
@@ -54,6 +54,9 @@ bench-ingest: $(DEV) ## Compare ingest's CPU per trade with pybit, cryptofeed an
 
 bench-predict: $(DEV) ## Measure the predictor: rows per second, and waits of 64 callers
 	@PYTHONPATH=scripts/bench exec $(BIN)/python -m bench_predict $(ARGS)
+
+bench-train: $(DEV) ## Measure training on a million simulated trades: time and memory
+	@PYTHONPATH=scripts/bench exec $(BIN)/python -m bench_train $(ARGS)
 
 bench-stream: $(DEV) ## Measure the stream beside Elasticsearch alone and the obvious way
 	@PYTHONPATH=scripts/bench:tests exec $(BIN)/python -m bench_stream $(ARGS)

@@ -1,0 +1,1 @@
+"""What training costs: `python -m bench_train` (see `make bench-train`)."""
