@@ -1,4 +1,4 @@
-"""The training command: one line of JSON, or one line that says what is wrong."""
+"""The commands as a user runs them: one line of JSON, or one line that says what is wrong."""
 
 from __future__ import annotations
 
@@ -14,6 +14,28 @@ from support import market
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+
+def test_a_suspected_leak_ends_with_status_1_and_a_report(tmp_path: Path) -> None:
+    """A build that evaluates fails on an AUC above 0.62 at 10 s, and the page says why."""
+    trades = market.write_csv(market.tape(orders=9_000, seed=13, impact=0.4), tmp_path)
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "cryptostream.models", "evaluate", "--trades", str(trades)),
+            *("--report", str(tmp_path / "out" / "report.html"), "--challengers", "logistic"),
+            *("--trees", "20", "--max-rows", "2000", "--seed", "7"),
+        ],
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+
+    assert done.returncode == 1
+    assert "at 10 s is above 0.62: suspected leak" in done.stderr
+    assert json.loads(done.stdout)["suspected"]
+    assert "suspected leak" in (tmp_path / "out" / "report.html").read_text()
 
 
 def command(trades: Path, folder: Path, *more: str) -> subprocess.CompletedProcess[str]:
