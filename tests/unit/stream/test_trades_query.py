@@ -13,6 +13,7 @@ from cryptostream.contracts.trade import encode_trade
 from cryptostream.stream.bulk import Outcome, SinkUnavailableError
 from cryptostream.stream.journal import Journal
 from cryptostream.stream.predictor import Prediction
+from cryptostream.stream.settle import OnDriver, Settler
 from cryptostream.stream.trades import IDLE_MS, TradesQuery
 
 if TYPE_CHECKING:
@@ -66,8 +67,8 @@ def query(edges: Edges, tmp_path: Path) -> TradesQuery:
     """Give a query between the fakes, with a real journal."""
     fakes: Any = edges
     return TradesQuery(
+        placement=OnDriver(Settler(writer=fakes, predictor=fakes)),
         writer=fakes,
-        predictor=fakes,
         dead_letters=fakes,
         alerts=fakes,
         journal=Journal(

@@ -23,6 +23,7 @@ from cryptostream.contracts.errors import CryptostreamError, Failure
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from cryptostream.contracts.settings import ElasticsearchSettings
     from cryptostream.stream.documents import Action
 
 log = logging.getLogger(__name__)
@@ -31,6 +32,7 @@ log = logging.getLogger(__name__)
 MAX_ACTIONS: Final = 5_000
 MAX_BYTES: Final = 8 * 1024 * 1024
 DEADLINE_SECONDS: Final = 120.0
+_REQUEST_SECONDS: Final = 30.0
 _FIRST_DELAY_SECONDS: Final = 0.1
 _DELAY_CAP_SECONDS: Final = 5.0
 _CREATED_ALREADY: Final = 409
@@ -45,6 +47,13 @@ class SinkUnavailableError(CryptostreamError):
     """Elasticsearch did not take the batch before the deadline."""
 
     failure = Failure.TRANSIENT
+
+
+def connect(settings: ElasticsearchSettings) -> Elasticsearch:
+    """Build a client that leaves retries to the caller; connects on first use."""
+    return Elasticsearch(
+        **settings.client_options(), request_timeout=_REQUEST_SECONDS, max_retries=0
+    )
 
 
 @dataclass(frozen=True, slots=True)

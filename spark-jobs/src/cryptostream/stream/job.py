@@ -10,16 +10,17 @@ import time
 from threading import Thread
 from typing import TYPE_CHECKING, Final
 
-from elasticsearch import ApiError, Elasticsearch, TransportError
+from elasticsearch import ApiError, TransportError
 from pyspark.sql import functions as F  # noqa: N812
 
 from cryptostream.contracts.errors import CryptostreamError
 from cryptostream.contracts.indices import index_templates
 from cryptostream.stream import metrics
 from cryptostream.stream.alerts import AlertSink
-from cryptostream.stream.bulk import BulkWriter
+from cryptostream.stream.bulk import BulkWriter, connect
 from cryptostream.stream.dead_letters import DeadLetters
 from cryptostream.stream.engine import Engine
+from cryptostream.stream.executors import InExecutors, Servers
 from cryptostream.stream.journal import Journal
 from cryptostream.stream.messages import (
     MAX_MESSAGES,
@@ -33,6 +34,7 @@ from cryptostream.stream.progress import OffsetCommitter, Progress
 from cryptostream.stream.records import COLUMNS
 from cryptostream.stream.rules import load_rules
 from cryptostream.stream.session import build_session, without_codegen
+from cryptostream.stream.settle import OnDriver, Settler
 from cryptostream.stream.shape import SHAPE, claim
 from cryptostream.stream.topic_ids import TopicsChangedError, check_topics, recovery
 from cryptostream.stream.trades import TradesQuery
@@ -40,12 +42,14 @@ from cryptostream.stream.trades import TradesQuery
 if TYPE_CHECKING:
     from threading import Event
 
+    from elasticsearch import Elasticsearch
     from pyspark.sql import DataFrame, SparkSession
     from pyspark.sql.streaming.query import StreamingQuery
     from pyspark.sql.streaming.readwriter import DataStreamReader
 
     from cryptostream.contracts.settings import ElasticsearchSettings, KafkaSettings
     from cryptostream.stream.settings import StreamSettings
+    from cryptostream.stream.settle import Placement
 
 log = logging.getLogger(__name__)
 
@@ -59,14 +63,6 @@ LOOK_SECONDS: Final = 1.0
 #: Elasticsearch may start beside the stream; on two cold cores that takes a minute.
 TEMPLATES_SECONDS: Final = 180.0
 _POLL_SECONDS: Final = 0.5
-_REQUEST_SECONDS: Final = 30.0
-
-
-def connect(settings: ElasticsearchSettings) -> Elasticsearch:
-    """Build a client that leaves retries to the caller; connects on first use."""
-    return Elasticsearch(
-        **settings.client_options(), request_timeout=_REQUEST_SECONDS, max_retries=0
-    )
 
 
 class TemplatesMissingError(CryptostreamError):
@@ -146,22 +142,26 @@ class Job:
         return 0
 
     def _trades_query(self) -> TradesQuery:
-        settings = self._settings
+        refresh_seconds = self._settings.refresh_seconds or None
+        writer = BulkWriter(connect(self._elasticsearch), refresh_seconds=refresh_seconds)
         return TradesQuery(
-            writer=BulkWriter(
-                connect(self._elasticsearch), refresh_seconds=settings.refresh_seconds or None
-            ),
-            predictor=Predictor(
-                settings.predictor_url, timeout_seconds=settings.predictor_timeout_seconds
-            ),
+            placement=self._placement(writer),
+            writer=writer,
             dead_letters=DeadLetters(self._kafka.bootstrap_servers),
             alerts=AlertSink(self._kafka.bootstrap_servers),
             journal=Journal(
                 self._checkpoint / "journal",
-                horizon_ms=settings.dedup_horizon_seconds * 1000,
+                horizon_ms=self._settings.dedup_horizon_seconds * 1000,
                 new_engine=self._new_engine,
             ),
         )
+
+    def _placement(self, writer: BulkWriter) -> Placement:
+        url, timeout = self._settings.predictor_url, self._settings.predictor_timeout_seconds
+        settler = Settler(writer=writer, predictor=Predictor(url, timeout_seconds=timeout))
+        if self._settings.placement == "driver":
+            return OnDriver(settler)
+        return InExecutors(self._spark, Servers(self._elasticsearch, url, timeout), settler)
 
     def _new_engine(self, forgetful: bool) -> Engine:  # noqa: FBT001 - the journal's one question
         return Engine(

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from cryptostream.stream.settings import StreamSettings
 
 APP_NAME: Final = "cryptostream"
+#: Spark's own default in a cluster: the loss of a Python worker must not cost a restart.
+TASK_TRIES: Final = 4
 #: The default manager runs a `readlink` process for each rename, some forty a second.
 _FILE_MANAGER: Final = (
     "org.apache.spark.sql.execution.streaming.checkpointing.FileSystemBasedCheckpointFileManager"
@@ -25,7 +27,7 @@ _JVM_OPTIONS: Final = (
 
 
 def build_session(settings: StreamSettings) -> SparkSession:
-    """Start Spark on this machine; raises `SettingsError` if the connector's jars are missing."""
+    """Start Spark; raises `SettingsError` if the connector's jars are missing."""
     jars = sorted(settings.jars.glob("*.jar"))
     if not jars:
         raise SettingsError(
@@ -33,12 +35,11 @@ def build_session(settings: StreamSettings) -> SparkSession:
         )
     # Workers must run this interpreter, not whatever `python3` the PATH has.
     os.environ["PYSPARK_PYTHON"] = sys.executable
-    os.environ["SPARK_LOCAL_IP"] = "127.0.0.1"
-    builder = SparkSession.builder.appName(APP_NAME).master(f"local[{settings.cores}]")
-    options = {
-        **_options(settings),
-        "spark.jars": ",".join(str(jar) for jar in jars),
-    }
+    options = {**_options(settings), "spark.jars": ",".join(str(jar) for jar in jars)}
+    if settings.master == "local":
+        os.environ["SPARK_LOCAL_IP"] = "127.0.0.1"
+        options |= _local(settings)
+    builder = SparkSession.builder.appName(APP_NAME)
     for name, value in options.items():
         builder = builder.config(name, value)
     session = builder.getOrCreate()
@@ -57,12 +58,20 @@ def without_codegen(spark: SparkSession) -> SparkSession:
     return plain
 
 
+def _local(settings: StreamSettings) -> dict[str, str]:
+    """Run Spark in this process's JVM alone."""
+    tries = TASK_TRIES if settings.placement == "executors" else 1
+    return {
+        "spark.master": f"local[{settings.cores},{tries}]",
+        "spark.driver.host": "127.0.0.1",
+        "spark.driver.bindAddress": "127.0.0.1",
+    }
+
+
 def _options(settings: StreamSettings) -> dict[str, str]:
     return {
         "spark.driver.memory": f"{settings.heap_megabytes}m",
         "spark.driver.extraJavaOptions": _JVM_OPTIONS,
-        "spark.driver.host": "127.0.0.1",
-        "spark.driver.bindAddress": "127.0.0.1",
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
         # The queries share the cores; without pools a long batch of one delays the other.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
@@ -40,5 +41,9 @@ class StreamSettings(ServiceSettings):
     #: The alert rules, a TOML file; the package's own if it is not set.
     rules: Path = SHIPPED
     heap_megabytes: int = Field(default=896, ge=512)
+    #: Where trades are predicted, rendered and written.
+    placement: Literal["driver", "executors"] = "driver"
+    #: `defaults` leaves the master and the driver's address to Spark's own spark-defaults.conf.
+    master: Literal["local", "defaults"] = "local"
     cores: int = Field(default=2, ge=1)
     consumer_group: str = "cryptostream-stream"

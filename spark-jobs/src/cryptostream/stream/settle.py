@@ -1,6 +1,7 @@
-"""Predictions asked, documents rendered and written, every item settled: for both placements.
+"""Trades predicted, rendered and written, every bulk item settled: the same wherever it runs.
 
-The driver calls it with a whole micro-batch, an executor with its partition of one.
+On the driver (`OnDriver`) a batch's trades go into one bulk with its candles; in the executors
+(`executors.InExecutors`) each task settles a share of the trades, and the driver the candles.
 """
 
 from __future__ import annotations
@@ -14,15 +15,16 @@ from cryptostream.contracts.errors import ContractError
 from cryptostream.contracts.messages import DeadLetter, dead_letter
 from cryptostream.stream import metrics
 from cryptostream.stream.documents import trade_action
-from cryptostream.stream.predictor import BLOCK_TRADE, Prediction
+from cryptostream.stream.predictor import BLOCK_TRADE
 from cryptostream.stream.records import COMPONENT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from cryptostream.stream.bulk import Outcome, Refused
     from cryptostream.stream.documents import Action
     from cryptostream.stream.engine import Features
+    from cryptostream.stream.predictor import Prediction
     from cryptostream.stream.records import Record
 
 
@@ -40,85 +42,110 @@ class Predicts(Protocol):
         """Score each vector."""
 
 
-class Sends(Protocol):
-    """A sink of dead letters."""
-
-    def send(self, letters: Iterable[DeadLetter]) -> int:
-        """Send all, and wait for Kafka's word."""
-
-
-class Scored(NamedTuple):
-    """Trades in order, and of each its features and its prediction."""
+class Trades(NamedTuple):
+    """Trades in order, and of each its features; `stream_time` in epoch milliseconds."""
 
     records: Sequence[Record]
     features: Sequence[Features]
-    predictions: Sequence[Prediction]
+    stream_time: int
 
 
-class Tally(msgspec.Struct):
-    """What became of trades and documents; executors send theirs to the driver.
+class Written(msgspec.Struct, array_like=True):
+    """What became of documents, all of which are settled.
 
     Attributes:
         written, existed, refused: trades by what their document's bulk item said.
+        retried: documents that were sent again.
         predictions: trades by the reason of their prediction; empty for a score.
-        late: trades of a closed second by what became of them.
-        letters: dead letters by reason.
+        letters: one for each document that was refused, still to be sent.
     """
 
-    written: int = 0
-    existed: int = 0
-    refused: int = 0
-    retried: int = 0
-    duplicates: int = 0
-    candles: int = 0
-    rolling: int = 0
-    predictions: dict[str, int] = {}
-    late: dict[str, int] = {}
-    letters: dict[str, int] = {}
+    written: int
+    existed: int
+    refused: int
+    retried: int
+    predictions: dict[str, int]
+    letters: list[DeadLetter]
+
+
+class Settling(Protocol):
+    """A batch's trades whose predictions are known."""
+
+    p_up: Sequence[float | None]
+
+    def finish(self, others: Sequence[Action]) -> list[Written]:
+        """Write these documents too; every document of the batch is settled when it returns.
+
+        Raises `SinkUnavailableError`.
+        """
+
+
+class Placement(Protocol):
+    """Where trades are predicted, rendered and written."""
+
+    def begin(self, trades: Trades) -> Settling:
+        """Have the trades predicted; they may be written now or in `finish`.
+
+        Raises `SinkUnavailableError`.
+        """
 
 
 class Settler:
-    """The sinks and the predictor of one process; not for use by several threads at once."""
+    """The sink and the predictor of one process; not for use by several threads at once."""
 
-    def __init__(self, *, writer: Writes, predictor: Predicts, dead_letters: Sends) -> None:
+    def __init__(self, *, writer: Writes, predictor: Predicts) -> None:
         self._writer = writer
         self._predictor = predictor
-        self._dead_letters = dead_letters
 
     def predict(self, features: Sequence[Features]) -> list[Prediction]:
         """Score each trade that has a vector, in one request."""
         scored = iter(self._predictor.predict([item[0] for item in features if item is not None]))
         return [BLOCK_TRADE if item is None else next(scored) for item in features]
 
-    def settle(
-        self,
-        trades: Scored,
-        others: Sequence[Action],
-        letters: Sequence[DeadLetter],
-        *,
-        stream_time: int,
-    ) -> Tally:
-        """Write the trades' documents and the others in one bulk, then all dead letters.
+    def write(
+        self, trades: Trades, predictions: Sequence[Prediction], others: Sequence[Action] = ()
+    ) -> Written:
+        """Write the trades' documents and the others in one bulk; every item is settled then.
 
-        When it returns every item is settled: written, there already, or a dead letter that
-        Kafka has acknowledged. Raises `SinkUnavailableError` or `KafkaUnavailableError`.
+        Written, there already, or a letter in what it gives. Raises `SinkUnavailableError`.
         """
         actions = [
-            trade_action(record, vector, prediction, stream_time=stream_time)
-            for record, vector, prediction in zip(*trades, strict=True)
+            trade_action(record, vector, prediction, stream_time=trades.stream_time)
+            for record, vector, prediction in zip(
+                trades.records, trades.features, predictions, strict=True
+            )
         ]
         outcome = self._writer.write([*actions, *others])
-        every = [*letters, *(refused_document(one, stream_time) for one in outcome.refused)]
-        self._dead_letters.send(every)
         refused = sum(one.action.is_create for one in outcome.refused)
-        return Tally(
+        return Written(
             written=len(actions) - outcome.existed - refused,
             existed=outcome.existed,
             refused=refused,
             retried=outcome.retried,
-            predictions=Counter(one.reason for one in trades.predictions),
-            letters=Counter(one.reason for one in every),
+            predictions=Counter(one.reason for one in predictions),
+            letters=[refused_document(one, trades.stream_time) for one in outcome.refused],
         )
+
+
+class OnDriver:
+    """Everything in the driver's process: the lowest latency."""
+
+    def __init__(self, settler: Settler) -> None:
+        self._settler = settler
+
+    def begin(self, trades: Trades) -> Settling:
+        """Have the trades predicted; `finish` writes them, in one bulk with the others."""
+        return _Predicted(self._settler, trades)
+
+
+class _Predicted:
+    def __init__(self, settler: Settler, trades: Trades) -> None:
+        self._settler, self._trades = settler, trades
+        self._predictions = settler.predict(trades.features)
+        self.p_up: Sequence[float | None] = [one.p_up for one in self._predictions]
+
+    def finish(self, others: Sequence[Action]) -> list[Written]:
+        return [self._settler.write(self._trades, self._predictions, others)]
 
 
 def refused_document(refused: Refused, now: int) -> DeadLetter:
@@ -128,18 +155,11 @@ def refused_document(refused: Refused, now: int) -> DeadLetter:
     return dead_letter(payload, source="bulk", component=COMPONENT, error=error, now_ms=now)
 
 
-def count(tally: Tally) -> None:
-    """Add a tally to the metrics of this process."""
-    metrics.TRADES.labels("written").inc(tally.written)
-    metrics.TRADES.labels("existed").inc(tally.existed)
-    metrics.TRADES.labels("refused").inc(tally.refused)
-    metrics.DUPLICATES.labels("trades").inc(tally.duplicates)
-    metrics.CANDLES.inc(tally.candles)
-    metrics.ROLLING.inc(tally.rolling)
-    metrics.BULK_RETRIES.inc(tally.retried)
-    for result, number in tally.late.items():
-        metrics.LATE.labels(result).inc(number)
-    for reason, number in tally.predictions.items():
+def count(written: Written) -> None:
+    """Add what became of documents to the metrics of this process, the driver's."""
+    metrics.TRADES.labels("written").inc(written.written)
+    metrics.TRADES.labels("existed").inc(written.existed)
+    metrics.TRADES.labels("refused").inc(written.refused)
+    metrics.BULK_RETRIES.inc(written.retried)
+    for reason, number in written.predictions.items():
         metrics.PREDICTIONS.labels(reason or "ok").inc(number)
-    for reason, number in tally.letters.items():
-        metrics.DEAD_LETTERS.labels(reason).inc(number)

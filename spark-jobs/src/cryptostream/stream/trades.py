@@ -1,8 +1,8 @@
-"""The trades query: all that is made of a trade, in one pass over Kafka on the driver.
+"""The trades query: all that is made of a trade, in one pass over Kafka.
 
 Each micro-batch is decoded, deduplicated, featured, predicted, folded into candles, rolling
-statistics and alert rules, rendered, and settled in one bulk. On one machine the driver is the
-cheapest place for it: an executor's Python task costs 25 to 35 ms a batch before it does anything.
+statistics and alert rules, rendered, and settled. Where trades are predicted, rendered and written
+is the placement's to say; all that needs the trades before them is made on the driver.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from cryptostream.stream.bulk import SinkUnavailableError
 from cryptostream.stream.collector import no_collections
 from cryptostream.stream.documents import candle_action, rolling_action
 from cryptostream.stream.records import read_records
-from cryptostream.stream.settle import Scored, Settler, count
+from cryptostream.stream.settle import Trades, count
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -31,10 +31,10 @@ if TYPE_CHECKING:
     from cryptostream.stream.alerts import AlertSink
     from cryptostream.stream.bulk import BulkWriter
     from cryptostream.stream.dead_letters import DeadLetters
-    from cryptostream.stream.engine import Engine
+    from cryptostream.stream.engine import Engine, Step
     from cryptostream.stream.journal import Journal, Memory
-    from cryptostream.stream.predictor import Prediction, Predictor
     from cryptostream.stream.records import Record
+    from cryptostream.stream.settle import Placement, Written
 
 log = logging.getLogger(__name__)
 
@@ -53,15 +53,16 @@ class TradesQuery:
     def __init__(
         self,
         *,
+        placement: Placement,
         writer: BulkWriter,
-        predictor: Predictor,
         dead_letters: DeadLetters,
         alerts: AlertSink,
         journal: Journal,
         clock_ms: Callable[[], int] = now_ms,
     ) -> None:
         self._writer = writer
-        self._settler = Settler(writer=writer, predictor=predictor, dead_letters=dead_letters)
+        self._placement = placement
+        self._dead_letters = dead_letters
         self._alerts = alerts
         self._journal = journal
         self._clock_ms = clock_ms
@@ -77,7 +78,7 @@ class TradesQuery:
         1. Read the batch, and decode it.
         2. Bring the memory to where it was before this batch; drop the trades it has seen.
         3. Compute features, then predictions, then all the rest.
-        4. Write the documents; every item is settled when this returns.
+        4. Write the documents, here or in the executors; every item is settled when this returns.
         5. Send alerts, and what can't be used to the dead letters; wait for Kafka's word.
         6. Write the journal for the next batch.
 
@@ -91,8 +92,8 @@ class TradesQuery:
             newest = max((row["kafka_time"] for row in rows), default=memory.engine.now_ms)
             fresh = memory.seen.fresh(records, newest)
             metrics.DUPLICATES.labels("trades").inc(len(records) - len(fresh))
-            predictions = self._settle(memory.engine, fresh, letters, newest)  # 3-5
-            self._journal.save(batch_id, memory, fresh, _scores(predictions), newest)  # 6
+            scores = self._settle(memory.engine, fresh, letters, newest)  # 3-5
+            self._journal.save(batch_id, memory, fresh, scores, newest)  # 6
             self._memory, self._done = memory, batch_id
             metrics.STATE_ROWS.labels("trades/ids").set(len(memory.seen.ids))
             metrics.STATE_ROWS.labels("trades/symbols").set(len(memory.engine.symbols))
@@ -132,23 +133,29 @@ class TradesQuery:
 
     def _settle(
         self, engine: Engine, records: list[Record], letters: list[DeadLetter], newest: int
-    ) -> list[Prediction]:
+    ) -> Sequence[float | None]:
+        """Settle all that a batch gives; gives the score of each trade."""
         stream_time = self._clock_ms()
-        features = engine.features(records)
-        predictions = self._settler.predict(features)
-        step = engine.advance(records, _scores(predictions), newest)
+        trades = Trades(records, engine.features(records), stream_time)
+        begun = self._placement.begin(trades)
+        step = engine.advance(records, begun.p_up, newest)
         others = [candle_action(one) for one in step.candles]
         others += [rolling_action(row) for row in step.rolling]
-        tally = self._settler.settle(
-            Scored(records, features, predictions), others, letters, stream_time=stream_time
-        )
+        written = begun.finish(others)
+        letters = [*letters, *(one for part in written for one in part.letters)]
+        self._dead_letters.send(letters)
         self._alerts.send(step.alerts)
-        tally.candles, tally.rolling = len(step.candles), len(step.rolling)
-        tally.late = dict(step.late.items())
-        count(tally)
+        _count(step, written, letters)
         metrics.observe_hops(records, stream_time, self._clock_ms())
-        return predictions
+        return begun.p_up
 
 
-def _scores(predictions: Sequence[Prediction]) -> list[float | None]:
-    return [one.p_up for one in predictions]
+def _count(step: Step, written: Sequence[Written], letters: Sequence[DeadLetter]) -> None:
+    for part in written:
+        count(part)
+    metrics.CANDLES.inc(len(step.candles))
+    metrics.ROLLING.inc(len(step.rolling))
+    for result, number in step.late.items():
+        metrics.LATE.labels(result).inc(number)
+    for letter in letters:
+        metrics.DEAD_LETTERS.labels(letter.reason).inc()
