@@ -20,6 +20,7 @@ import os
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from cryptostream.contracts.errors import ContractError
+from cryptostream.stream import metrics
 from cryptostream.stream.collector import no_collections
 from cryptostream.stream.dedup import Seen
 from cryptostream.stream.snapshot import CANDLES, dump, load
@@ -80,6 +81,7 @@ class Journal:
             with no_collections():
                 snapshot = dump(memory.engine)
             self._write(f"{batch_id}.snapshot", snapshot)
+            metrics.STATE_BYTES.labels("trades").set(len(snapshot))
             self._since = _Since(now_ms)
             self._drop(now_ms)
 

@@ -10,8 +10,9 @@ from cryptostream.contracts.metrics import LATENCY_BUCKETS, metric
 from cryptostream.stream.settled import Settled
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
+    from cryptostream.stream.clock import Clock
     from cryptostream.stream.records import Record
 
 
@@ -40,9 +41,15 @@ INPUT_RATE: Final = Gauge(_name("input_rows_per_second"), "Rows read", ["query"]
 PROCESSED_RATE: Final = Gauge(_name("processed_rows_per_second"), "Rows processed", ["query"])
 PHASE_SECONDS: Final = Gauge(_name("phase_seconds"), "Last batch, by phase", ["query", "phase"])
 STATE_ROWS: Final = Gauge(_name("state_rows"), "What is held in memory, by kind", ["query"])
+STATE_BYTES: Final = Gauge(_name("state_bytes"), "Size of the last snapshot", ["query"])
 BATCHES: Final = Counter(_name("batches_total"), "Micro-batches committed", ["query"])
 EVENT_DELAY: Final = Gauge(
     _name("event_delay_seconds"), "When the last batch was settled, less its newest trade's time"
+)
+WATERMARK_DELAY: Final = Gauge(
+    _name("watermark_delay_seconds"),
+    "When the last batch was settled, less the time up to which candles are final",
+    ["market"],
 )
 DUPLICATES: Final = Counter(_name("duplicates_total"), "Trades seen before", ["query"])
 LATE: Final = Counter(
@@ -68,6 +75,14 @@ PROBES: Final = Counter(
 SETTLED: Final = Settled()
 #: Observing every row would cost more than rendering it.
 SAMPLES_PER_BATCH: Final = 32
+
+
+def observe_watermarks(clocks: Mapping[tuple[str, str], Clock], settled_time: int) -> None:
+    """Record how far each exchange's category is behind; times are epoch milliseconds."""
+    for market, clock in clocks.items():
+        if clock.watermark:
+            delay = (settled_time - clock.watermark) / 1000.0
+            WATERMARK_DELAY.labels(":".join(market)).set(delay)
 
 
 def observe_hops(records: Sequence[Record], stream_time: int, settled_time: int) -> None:

@@ -146,7 +146,9 @@ class TradesQuery:
         self._dead_letters.send(letters)
         self._alerts.send(step.alerts)
         _count(step, written, letters)
-        metrics.observe_hops(records, stream_time, self._clock_ms())
+        settled_time = self._clock_ms()
+        metrics.observe_hops(records, stream_time, settled_time)
+        metrics.observe_watermarks(engine.clocks, settled_time)
         return begun.p_up
 
 
