@@ -74,3 +74,27 @@ def test_nonsense_is_refused_in_one_line(
     ]  # fmt: skip
     assert main(options) == 2
     assert capsys.readouterr().err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("asked", "found", "said"),
+    [
+        ("", set(), "elasticsearch has no trades in this range"),
+        (
+            "AUSDT,BUSDT,CUSDT",
+            {"BUSDT"},
+            "elasticsearch has no trades of AUSDT,CUSDT in this range",
+        ),
+        ("AUSDT", {"AUSDT", "BTCUSDT"}, ""),
+        ("", {"AUSDT"}, ""),
+    ],
+)
+def test_what_nobody_traded_is_named(asked: str, found: set[str], said: str) -> None:
+    """A run over nothing, or over a symbol that isn't there, says so instead of writing nothing."""
+    request = parse_request(**RANGE, symbols=asked)
+    if not said:
+        request.require(found)
+        return
+    with pytest.raises(HistoryError) as refused:
+        request.require(found)
+    assert str(refused.value) == said

@@ -93,7 +93,7 @@ class Job:
         with told(context, "read", self._tell):
             census = _census(trades)
         symbols = {row["symbol"] for row in census}
-        self._require_all(symbols)
+        self._request.require(symbols)
         with told(context, "reference", self._tell):
             tapes = _tapes(trades, self._request.reference)
         since_ms = min(row["first"] for row in census)
@@ -105,15 +105,6 @@ class Job:
             "symbols": len(set(self._request.symbols) or symbols),
             "documents": documents,
         }
-
-    def _require_all(self, symbols: set[str]) -> None:
-        """Raise `HistoryError` if nothing was found, or nothing of a symbol that was named."""
-        if not symbols:
-            raise HistoryError(f"{self._request.source} has no trades in this range")
-        if missing := sorted(set(self._request.symbols) - symbols):
-            raise HistoryError(
-                f"{self._request.source} has no trades of {','.join(missing)} in this range"
-            )
 
     def _write(self, trades: DataFrame, since_ms: int, tapes: Mapping[Market, Tape]) -> int:
         task = compute.writing(self._request, self._options, since_ms=since_ms, tapes=tapes)

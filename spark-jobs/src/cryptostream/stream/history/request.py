@@ -66,6 +66,13 @@ class Request:
         """Give the times of the documents; each window ends at one."""
         return iter(range(self.from_ms + self.step_ms, self.to_ms + 1, self.step_ms))
 
+    def require(self, found: set[str]) -> None:
+        """Raise `HistoryError` if no symbol was found, or not one that was named."""
+        if not found:
+            raise HistoryError(f"{self.source} has no trades in this range")
+        if missing := sorted(set(self.symbols) - found):
+            raise HistoryError(f"{self.source} has no trades of {','.join(missing)} in this range")
+
 
 def parse_request(
     *,
