@@ -238,7 +238,7 @@ def test_missing_definitions_are_explained() -> None:
         ("kafka.mode=external", "kafka.external.bootstrapServers"),
         ("elasticsearch.mode=external", "elasticsearch.external.url"),
         ("stream.placment=driver", "placment"),
-        ("stream.placement=executors", "reads on its driver"),
+        ("stream.placement=executors", "have not been run in a cluster"),
         ("stream.placement=executor", "placement"),
         ("retention.days.trade=7", "trade"),
         ("kafka.external.securityProtocol=TLS", "securityProtocol"),
