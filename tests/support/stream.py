@@ -11,8 +11,10 @@ import uuid
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+import psutil
 from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
+from prometheus_client.parser import text_string_to_metric_families
 from support.eventually import eventually
 from support.servers import free_ports
 
@@ -24,7 +26,7 @@ from cryptostream.cli.paths import default_cache_dir
 from cryptostream.contracts.trade import Trade, encode_trade
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
 PARTITIONS = 2
@@ -44,6 +46,8 @@ class StreamProcess:
     elasticsearch_url: str
     folder: Path
     predictor_url: str = "http://127.0.0.1:9"
+    #: Further variables of its environment.
+    settings: Mapping[str, str] = field(default_factory=dict)
     exchange: str = field(default_factory=lambda: f"x{uuid.uuid4().hex[:8]}")
     process: subprocess.Popen[bytes] | None = None
     port: int = 0
@@ -83,6 +87,7 @@ class StreamProcess:
             "STREAM_PREDICTOR_URL": self.predictor_url,
             "STREAM_TOPICS_PATTERN": self.topic,
             "STREAM_CONSUMER_GROUP": self.group,
+            **self.settings,
         }
         with (self.folder / "stream.log").open("ab") as log:
             self.process = subprocess.Popen(
@@ -104,6 +109,31 @@ class StreamProcess:
         assert self.process is not None
         self.process.send_signal(signal_number)
         return self.process.wait(60)
+
+    def kill_children(self, what: str) -> int:
+        """Kill the processes below it that have `what` in their command; gives their number."""
+        assert self.process is not None
+        killed = 0
+        for child in psutil.Process(self.process.pid).children(recursive=True):
+            try:
+                if any(what in part for part in child.cmdline()):
+                    child.kill()
+                    killed += 1
+            except psutil.NoSuchProcess:
+                continue
+        return killed
+
+    def metric(self, name: str) -> dict[tuple[str, ...], float]:
+        """Give the samples of one of the stream's metrics, by the values of their labels."""
+        url = f"http://127.0.0.1:{self.port}/metrics"
+        with urllib.request.urlopen(url, timeout=5) as answer:
+            families = list(text_string_to_metric_families(answer.read().decode()))
+        return {
+            tuple(sample.labels.values()): sample.value
+            for family in families
+            for sample in family.samples
+            if sample.name == f"cryptostream_stream_{name}"
+        }
 
     def produce(self, trades: Iterable[Trade], raw: Iterable[bytes | None] = ()) -> None:
         """Write trades, and raw values as they are, and wait for Kafka's word."""
