@@ -78,7 +78,7 @@ test-cluster: $(DEV) ## Install the chart in the cluster of KUBECONFIG, scale, k
 	  exec $(BIN)/python -m pytest -m cluster tests/cluster $(ARGS)
 
 drill-stream: $(DEV) ## Kill the stream and let Elasticsearch fail; DRILL_KILLS=20 takes long
-	@exec $(BIN)/python -m pytest -m drill -s tests/integration/test_stream_drills.py $(ARGS)
+	@exec $(BIN)/python -m pytest -m drill -s $(wildcard tests/integration/test_stream_drills*.py) $(ARGS)
 
 drill-outages: $(DEV) ## Take Kafka, Elasticsearch and the stream away for a minute each
 	@exec $(BIN)/python -m pytest -m drill -s tests/system/test_outages.py $(ARGS)

@@ -1,6 +1,7 @@
-"""The stream through kills and Elasticsearch's bad days: nothing lost, nothing twice.
+"""The stream through kills, wrong clocks and lost indices: nothing lost, nothing twice.
 
-Run by `make drill-stream`. `DRILL_KILLS` (20) is the number of kills.
+Run by `make drill-stream`, with the bad days of Elasticsearch (`test_stream_drills_search.py`).
+`DRILL_KILLS` (20) is the number of kills. The letters are those of docs/stream.md.
 """
 
 from __future__ import annotations
@@ -10,23 +11,19 @@ import random
 import signal
 import sys
 import time
-from typing import TYPE_CHECKING, Any
-from zlib import crc32
+from typing import TYPE_CHECKING
 
 import msgspec
 import pytest
 from elasticsearch import Elasticsearch
 from support.eventually import eventually
-from support.search_proxy import SearchProxy, busy, counted, refusing, search_proxy, unheard, well
-from support.servers import restartable_elasticsearch
+from support.search_proxy import SearchProxy, search_proxy, well
 from support.stream import StreamProcess
-from support.stream_truth import documents, expected_candles, expected_features, ids, make_trades
-
-from cryptostream.cli.setup import put_templates
-from cryptostream.contracts.settings import ElasticsearchSettings
+from support.stream_drill import DRAIN_SECONDS, check
+from support.stream_truth import documents, expected_candles, ids, make_trades
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from support.search_proxy import Answer, Fault, Forward
@@ -36,11 +33,17 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.drill, pytest.mark.timeout(3_600)]
 
 KILLS = int(os.environ.get("DRILL_KILLS", "20"))
-#: The drill's end, whatever the machine is busy with.
-DRAIN_SECONDS = 300
-#: Bulks that must have met a fault before it ends.
-MET = 3
+EXECUTOR_KILLS = 5
+#: From a start after a kill to the first batch that Spark commits.
+RESTART_SECONDS = 60
 SLICE = 300
+#: Executors in JVMs of their own, as in a cluster.
+CLUSTER = """
+spark.master             local-cluster[2,1,768]
+spark.driver.host        127.0.0.1
+spark.driver.bindAddress 127.0.0.1
+spark.executor.memory    512m
+"""
 
 
 @pytest.fixture
@@ -50,12 +53,24 @@ def proxy(elasticsearch_url: str) -> Iterator[tuple[SearchProxy, str]]:
         yield running
 
 
-@pytest.fixture
+@pytest.fixture(params=["driver"])
 def stream(
-    kafka_bootstrap: str, proxy: tuple[SearchProxy, str], tmp_path: Path
+    request: pytest.FixtureRequest,
+    kafka_bootstrap: str,
+    proxy: tuple[SearchProxy, str],
+    tmp_path: Path,
 ) -> Iterator[StreamProcess]:
     """Give a running stream that writes through the proxy."""
-    process = StreamProcess(kafka_bootstrap, proxy[1], tmp_path)
+    settings = {"STREAM_PLACEMENT": request.param}
+    if request.param == "cluster":
+        (tmp_path / "spark-defaults.conf").write_text(CLUSTER)
+        settings = {
+            "STREAM_PLACEMENT": "executors",
+            "STREAM_MASTER": "defaults",
+            "SPARK_CONF_DIR": str(tmp_path),
+            "SPARK_LOCAL_IP": "127.0.0.1",
+        }
+    process = StreamProcess(kafka_bootstrap, proxy[1], tmp_path, settings=settings)
     process.create_topic()
     try:
         process.start()
@@ -71,47 +86,22 @@ def client(elasticsearch_url: str) -> Elasticsearch:
     return Elasticsearch(elasticsearch_url, request_timeout=60)
 
 
-def check(client: Elasticsearch, stream: StreamProcess, trades: Sequence[Trade]) -> None:
-    """Hold documents, features and candles against the trades."""
-    eventually(stream.drained, within=DRAIN_SECONDS, poll=0.5)
-    found = documents(client, "trades", stream.exchange)
-    assert found.keys() == ids(trades)
-    assert {i: d["features"] for i, d in found.items()} == expected_features(trades)
-    eventually(lambda: not _wrong_candles(client, trades), within=60, poll=0.5)
-
-
-def _wrong_candles(client: Elasticsearch, trades: Sequence[Trade]) -> list[str]:
-    """Name the candles that don't say what their trades say.
-
-    Volatility apart: after an outage one partition may be read ahead of the other, and late
-    trades leave it as it is.
-    """
-    found = documents(client, "candles", trades[0].exchange)
-    wrong = []
-    for identity, values in expected_candles(trades).items():
-        del values["volatility"]
-        told = {name: found.get(identity, {}).get(name) for name in values}
-        if told != pytest.approx(values, rel=1e-9, abs=1e-12):
-            wrong.append(identity)
-    return wrong
-
-
 def _commits(stream: StreamProcess) -> int:
     """Give the newest batch that Spark has committed."""
     names = (stream.folder / "checkpoint").glob("*/trades/commits/*")
     return max((int(one.name) for one in names if one.name.isdecimal()), default=-1)
 
 
-def _killing(stream: StreamProcess, *, applied: bool) -> Fault:
-    """Kill the stream when it sends a bulk of trades, before or after it is applied."""
+def _killing(proxy: SearchProxy, kill: Callable[[], object], *, applied: bool) -> Fault:
+    """Kill at the next bulk of trades, before or after it is applied; once."""
 
     def fault(body: bytes, forward: Forward) -> Answer:
         if b'{"create"' not in body:
             return forward(body)
         if applied:
             forward(body)
-        assert stream.process is not None
-        stream.process.kill()
+        proxy.fault = well
+        kill()
         raise ConnectionAbortedError
 
     return fault
@@ -121,10 +111,9 @@ def _kill(stream: StreamProcess, proxy: SearchProxy, point: str, trades: Sequenc
     """Let trades come, and kill the stream at a point of settling them."""
     assert stream.process is not None
     if point in {"before the bulk", "after the bulk"}:
-        proxy.fault = _killing(stream, applied=point == "after the bulk")
+        proxy.fault = _killing(proxy, stream.process.kill, applied=point == "after the bulk")
         stream.produce(trades)
         stream.process.wait(120)
-        proxy.fault = well
         return
     before = _commits(stream)
     stream.produce(trades)
@@ -137,10 +126,11 @@ def _kill(stream: StreamProcess, proxy: SearchProxy, point: str, trades: Sequenc
     stream.process.wait(60)
 
 
+@pytest.mark.parametrize("stream", ["driver", "executors"], indirect=True)
 def test_kills_lose_and_double_nothing(
     stream: StreamProcess, proxy: tuple[SearchProxy, str], client: Elasticsearch
 ) -> None:
-    """After every kill -9, at named points and at random, it goes on as if nothing had happened."""
+    """F5: after every kill -9, at named points and at random, it goes on as if nothing happened."""
     points = ("before the bulk", "after the bulk", "after the commit", "at random")
     trades = make_trades(stream.exchange, SLICE * (KILLS + 1))
     for number in range(KILLS):
@@ -153,119 +143,75 @@ def test_kills_lose_and_double_nothing(
             eventually(lambda was=committed: _commits(stream) > was or stream.drained(), within=180)
         took = time.monotonic() - started
         sys.stdout.write(f"kill {number + 1}, {point}: first commit after {took:.1f} s\n")
+        assert took <= RESTART_SECONDS
     stream.produce(trades[KILLS * SLICE :])
     check(client, stream, trades)
 
 
-def _tenth() -> Fault:
-    rng = random.Random(1)
-    return refusing(429, lambda _header: rng.random() < 0.1)
-
-
-@pytest.mark.parametrize(
-    "fault",
-    [_tenth(), busy(429), busy(503), unheard],
-    ids=["a tenth of the items 429", "429", "503", "applied, unheard"],
-)
-def test_elasticsearchs_bad_days_lose_and_double_nothing(
-    stream: StreamProcess, proxy: tuple[SearchProxy, str], client: Elasticsearch, fault: Fault
-) -> None:
-    """What is not taken is sent again with growing delays; the batch waits for all of it."""
-    trades = make_trades(stream.exchange, 1_000)
-    proxy[0].fault = fault
-    stream.produce(trades)
-    eventually(lambda: proxy[0].met >= MET, within=120)
-    proxy[0].fault = well
-    check(client, stream, trades)
-
-
-def test_a_refused_document_is_a_dead_letter(
+@pytest.mark.parametrize("stream", ["cluster"], indirect=True)
+def test_killed_executors_lose_and_double_nothing(
     stream: StreamProcess, proxy: tuple[SearchProxy, str], client: Elasticsearch
 ) -> None:
-    """Documents that are refused for good leave the others alone, and are told with the reason."""
-    trades = make_trades(stream.exchange, 1_000)
-    poison = {one for one in ids(trades) if crc32(one.encode()) % 100 == 0}
-    assert poison
-    headers = tuple(f'"{identity}"'.encode() for identity in poison)
-    proxy[0].fault = refusing(
-        400, lambda header: b'{"create"' in header and any(one in header for one in headers)
-    )
-    stream.produce(trades)
-    eventually(stream.drained, within=DRAIN_SECONDS, poll=0.5)
-    assert documents(client, "trades", stream.exchange).keys() == ids(trades) - poison
+    """F6: Spark runs again what they had at hand; the driver goes on, and counts trades once."""
+    trades = make_trades(stream.exchange, SLICE * (EXECUTOR_KILLS + 1))
+    killed: list[int] = []
 
-    def letters() -> int:
-        client.indices.refresh(index="crypto-dead-letters-*")
-        query = {"term": {"reason": "elasticsearch_400"}}
-        return int(client.count(index="crypto-dead-letters-*", query=query)["count"])
+    def kill() -> None:
+        killed.append(stream.kill_children("CoarseGrainedExecutorBackend"))
 
-    eventually(lambda: letters() == len(poison), within=60)
-
-
-def test_elasticsearchs_restarts_lose_and_double_nothing(
-    kafka_bootstrap: str, tmp_path: Path
-) -> None:
-    """Three restarts of the node under trades: the stream waits, and then has all of them."""
-    with restartable_elasticsearch() as server:
-        put_templates(ElasticsearchSettings(url=server.url))
-        stream = StreamProcess(kafka_bootstrap, server.url, tmp_path)
-        stream.create_topic()
-        trades = make_trades(stream.exchange, 4 * SLICE)
-        stream.start()
-        try:
-            for number in range(3):
-                stream.produce(trades[number * SLICE : (number + 1) * SLICE])
-                server.stop()
-                server.start()
-            stream.produce(trades[3 * SLICE :])
-            check(Elasticsearch(server.url, request_timeout=60), stream, trades)
-        finally:
-            stream.stop(signal.SIGKILL)
-
-
-def test_a_read_only_index_holds_the_stream_until_it_is_freed(
-    stream: StreamProcess, proxy: tuple[SearchProxy, str], client: Elasticsearch
-) -> None:
-    """What Elasticsearch does when its disk is full: nothing is committed past it, nor lost."""
-    trades = make_trades(stream.exchange, 600)
-    stream.produce(trades[:300])
-    eventually(stream.drained, within=DRAIN_SECONDS, poll=0.5)
-    _block(client, on=True)
-    proxy[0].fault = counted
-    try:
-        stream.produce(trades[300:])
-        eventually(lambda: proxy[0].met >= MET, within=90)
-        assert stream.lag() > 0
-    finally:
-        _block(client, on=None)
+    for number in range(EXECUTOR_KILLS):
+        proxy[0].fault = _killing(proxy[0], kill, applied=number % 2 == 0)
+        stream.produce(trades[number * SLICE : (number + 1) * SLICE])
+        eventually(stream.drained, within=DRAIN_SECONDS, poll=0.5)
+    stream.produce(trades[EXECUTOR_KILLS * SLICE :])
     check(client, stream, trades)
-
-
-def _block(client: Elasticsearch, *, on: Any) -> None:
-    settings = {"index.blocks.read_only_allow_delete": on}
-    client.indices.put_settings(index="crypto-trades-*", settings=settings)
+    assert len(killed) == EXECUTOR_KILLS
+    assert all(killed)
+    assert sum(stream.metric("trades_total").values()) == len(trades)
 
 
 def test_skewed_and_shuffled_trades_stop_nothing(
     stream: StreamProcess, client: Elasticsearch
 ) -> None:
-    """Trades out of order, and with clocks five minutes off: each is one document, no crash."""
+    """F15: trades out of order, and with clocks five minutes off.
+
+    Each is one document, the candles that are kept that long have all of them, and a time that is
+    no number (a leap second, a local time) is a dead letter.
+    """
     rng = random.Random(2)
     trades = [
         msgspec.structs.replace(one, trade_time=one.trade_time + rng.choice(_SKEWS_MS))
         for one in make_trades(stream.exchange, 1_000)
     ]
+    fields = msgspec.to_builtins(trades[0])
+    words = [msgspec.json.encode({**fields, "trade_time": one}) for one in _TIMES_IN_WORDS]
     rng.shuffle(trades)
-    stream.produce(trades)
+    stream.produce(trades, raw=words)
     eventually(stream.drained, within=DRAIN_SECONDS, poll=0.5)
     assert documents(client, "trades", stream.exchange).keys() == ids(trades)
+    assert stream.metric("dead_letters_total") == {("bad_trade",): len(words)}
+    found = documents(client, "candles", stream.exchange)
+    for identity, wanted in expected_candles(sorted(trades, key=_told_order)).items():
+        if any(f":{interval}:" in identity for interval in ("15m", "1h")):
+            told = {name: found[identity][name] for name in _ORDERLESS}
+            assert told == pytest.approx({name: wanted[name] for name in _ORDERLESS}), identity
+
+
+def _told_order(trade: Trade) -> tuple[int, int]:
+    return trade.trade_time, trade.seq
 
 
 _SKEWS_MS = (-300_000, -1_000, 0, 0, 0, 0, 1_000, 300_000)
+_TIMES_IN_WORDS = ("2026-12-31T23:59:60Z", "2026-10-25T02:30:00+02:00")
+#: All of a candle but its volatility, which late trades leave as it was.
+_ORDERLESS = (
+    "open", "high", "low", "close", "volume", "turnover", "vwap", "trades", "buy_volume",
+    "sell_volume", "ofi",
+)  # fmt: skip
 
 
 def test_dropped_indices_come_back_the_same(stream: StreamProcess, client: Elasticsearch) -> None:
-    """With a new checkpoint Kafka is read again: the same ids, features and candles."""
+    """F20: with a new checkpoint Kafka is read again: the same ids, features and candles."""
     trades = make_trades(stream.exchange, 1_000)
     stream.produce(trades)
     check(client, stream, trades)

@@ -23,11 +23,6 @@ def well(body: bytes, forward: Forward) -> Answer:
     return forward(body)
 
 
-def counted(body: bytes, forward: Forward) -> Answer:
-    """Pass a bulk on as it is, and count it."""
-    return forward(body)
-
-
 def busy(status: int) -> Fault:
     """Refuse whole requests."""
     return lambda _body, _forward: (status, b'{"error":{"type":"busy","reason":"drill"}}')
