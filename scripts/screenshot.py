@@ -1,7 +1,7 @@
 # ruff: noqa: INP001
 """Take the documentation's pictures of a running board: `python scripts/screenshot.py [URL]`.
 
-Writes docs/board*.png: each view on a laptop, the market in the dark, on a phone and on a wall.
+Writes docs/board*.png: each view on a laptop, the market in the dark, on a phone.
 Needs Debian's Chromium (`apt-get install -y chromium`) and the development requirements.
 """
 
@@ -30,8 +30,8 @@ SETTLE_MS: Final = 5_000
 LAPTOP: Final[ViewportSize] = {"width": 1440, "height": 900}
 README: Final[ViewportSize] = {"width": 1920, "height": 1080}
 PHONE: Final[ViewportSize] = {"width": 390, "height": 844}
-WALL: Final[ViewportSize] = {"width": 2560, "height": 1440}
-MARKET: Final = "interval=1m&minutes=60&ind=bb,ema,vwap,rsi,macd"
+#: One-second candles: a demo of some minutes fills the chart.
+MARKET: Final = "interval=1s&minutes=5&ind=bb,ema,vwap,rsi,macd"
 READY: Final = """() => document.getElementById("state").dataset.state === "live"
   && document.getElementById("last").textContent.match(/[0-9]/)"""
 
@@ -48,8 +48,7 @@ class Picture(NamedTuple):
 PICTURES: Final = (
     Picture("board.png", README, "light", MARKET),
     Picture("board-dark.png", README, "dark", MARKET),
-    Picture("board-wall.png", WALL, "dark", MARKET),
-    Picture("board-phone.png", PHONE, "dark", "interval=1m&minutes=60"),
+    Picture("board-phone.png", PHONE, "dark", "interval=1s&minutes=5"),
     Picture("board-model.png", LAPTOP, "light", "view=model&interval=1m&minutes=60"),
     Picture("board-alerts.png", LAPTOP, "dark", "view=alerts"),
     Picture("board-pipeline.png", LAPTOP, "light", "view=pipeline"),
