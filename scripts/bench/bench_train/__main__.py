@@ -81,7 +81,7 @@ def _train(folder: Path, options: argparse.Namespace) -> Run:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m bench_train", description=__doc__)
-    parser.add_argument("--trades", type=int, default=2_600_000)
+    parser.add_argument("--trades", type=int, default=2_900_000)
     parser.add_argument("--trees", type=int, default=100)
     parser.add_argument("--folder", type=Path, help="for some 200 MB, instead of the system's own")
     return parser
