@@ -58,10 +58,11 @@ def settle(kube: Kube, *components: str) -> None:
 
 def prove(kube: Kube) -> dict[str, Any]:
     """Let `helm test` compare Kafka and Elasticsearch; nothing may be lost or doubled."""
-    done = kube.helm("test", RELEASE, "--logs", "--timeout", "10m")
-    assert done.returncode == 0, done.stdout + done.stderr
+    done = kube.helm("test", RELEASE, "--timeout", "10m")
+    said = done.stdout + done.stderr
+    assert done.returncode == 0, said
     found: dict[str, Any] = json.loads(
-        next(line for line in done.stdout.splitlines() if line.startswith('{"trades"'))
+        next(line for line in said.splitlines() if line.startswith('{"trades"'))
     )
     assert (found["lost"], found["duplicates"]) == (0, 0), found
     assert found["trades"], found
@@ -156,13 +157,58 @@ def test_an_upgrade_keeps_it_running(kube: Kube) -> None:
     arguments = ["--reuse-values", "--set", "stream.env.LOG_LEVEL=INFO", "--set", "stream.cores=1"]
     done = kube.helm("upgrade", RELEASE, str(CHART), *arguments)
     assert done.returncode == 0, done.stderr
-    revision = json.loads(kube.helm("status", RELEASE, "--output", "json").stdout)["version"]
-    job = f"job/{FULLNAME}-setup-{revision}"
+    job = f"job/{kube.setup_job()}"
     kube.kubectl("wait", job, "--for=condition=Complete", "--timeout=300s", within=330.0)
     kube.kubectl("rollout", "status", f"statefulset/{FULLNAME}-stream", within=READY_SECONDS)
     settle(kube, *PORTS)
     assert templates(kube) == before
     prove(kube)
+
+
+@pytest.mark.usefixtures("installed")
+def test_a_changed_model_is_taken_up_and_nothing_is_lost(kube: Kube) -> None:
+    """A model that another pod trains and points to is served without a restart."""
+    settle(kube, "predictor", "stream")
+    before, looked = pointed(kube), reloads(kube)
+    kube.kubectl("apply", "-f", "-", given=json.dumps(training_of_another(kube)))
+    try:
+        kube.kubectl(
+            "wait", "job/another-model", "--for=condition=Complete", "--timeout=300s", within=330.0
+        )
+    finally:
+        kube.kubectl("delete", "job", "another-model")
+    assert pointed(kube) != before
+    eventually(lambda: reloads(kube) > looked, within=60.0, poll=POLL_SECONDS)
+    assert prove(kube)["predictions"]
+
+
+def reloads(kube: Kube) -> float:
+    """Count the models that the predictor has loaded."""
+    pod = name_of(ready(kube, "predictor")[0])
+    return kube.metrics(pod, PORTS["predictor"]).get("cryptostream_predictor_reloads_total", 0.0)
+
+
+def pointed(kube: Kube) -> str:
+    """Give which model the pointer names."""
+    program = "import os; print(open(os.environ['PREDICTOR_POINTER']).read())"
+    return kube.python(name_of(ready(kube, "predictor")[0]), program)
+
+
+def training_of_another(kube: Kube) -> dict[str, Any]:
+    """Make a Job of the two steps that train the first model, with other trades."""
+    (deployment,) = kube.objects("deployments", "app.kubernetes.io/component=predictor")
+    spec = deployment["spec"]["template"]["spec"]
+    for step in spec["initContainers"]:
+        always = step["command"][2].partition("exec ")[2]
+        step["command"][2] = always.replace("--seed 7", "--seed 8")
+    *first, last = spec["initContainers"]
+    pod = {**spec, "initContainers": first, "containers": [last], "restartPolicy": "Never"}
+    return {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {"name": "another-model"},
+        "spec": {"backoffLimit": 0, "template": {"metadata": {"labels": {}}, "spec": pod}},
+    }
 
 
 def templates(kube: Kube) -> str:

@@ -181,7 +181,7 @@ def test_a_missing_definition_is_told(kube: Kube, group: str, setting: str, reme
 
 def test_the_set_up_may_run_again(kube: Kube) -> None:
     """A second run of the set-up's Job ends well; it finds everything there."""
-    name = f"{FULLNAME}-setup-1"
+    name = kube.setup_job()
     (job,) = [one for one in kube.objects("jobs") if name_of(one) == name]
     again = {
         "apiVersion": "batch/v1",

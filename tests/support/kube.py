@@ -8,6 +8,7 @@ import shutil
 import subprocess
 from dataclasses import dataclass
 from typing import Any, Final
+from urllib.parse import urlencode
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
@@ -17,6 +18,8 @@ from support.cluster import KUBECONFIG
 RELEASE: Final = "crypto"
 #: What the chart's objects are called by.
 FULLNAME: Final = f"{RELEASE}-cryptostream"
+#: Where Prometheus is, if there is one.
+MONITORING: Final = "monitoring"
 #: One command of kubectl's.
 ANSWER_SECONDS: Final = 120.0
 
@@ -58,6 +61,11 @@ class Kube:
             pod for pod in self.objects("pods", label) if "deletionTimestamp" not in pod["metadata"]
         ]
 
+    def setup_job(self) -> str:
+        """Give the name of the set-up's Job, which each revision of the release has anew."""
+        status = self.helm("status", RELEASE, "--output", "json").stdout
+        return f"{FULLNAME}-setup-{json.loads(status)['version']}"
+
     def python(self, pod: str, program: str, *arguments: str, container: str = "") -> str:
         """Run a Python program in a pod of the project's and give what it printed."""
         where = ["--container", container] if container else []
@@ -71,6 +79,12 @@ class Kube:
             for sample in family.samples:
                 sums[sample.name] = sums.get(sample.name, 0.0) + sample.value
         return sums
+
+    def prometheus(self, path: str, **parameters: str) -> Any:
+        """Ask the cluster's Prometheus, through the API server; gives the answer's data."""
+        service = f"/api/v1/namespaces/{MONITORING}/services/prometheus-operated:9090/proxy"
+        said = self.kubectl("get", "--raw", f"{service}/api/v1/{path}?{urlencode(parameters)}")
+        return json.loads(said)["data"]
 
 
 READ: Final = (
