@@ -53,6 +53,8 @@ def installed(kube: Kube) -> float:
     )
     began = time.monotonic()
     values = ["--values", str(HERE / "values.yaml")]
+    if "monitoring.coreos.com/v1" in kube.kubectl("api-versions").split():
+        values += ["--set", "monitoring.enabled=true"]
     done = kube.helm("upgrade", "--install", *values, *chart_arguments())
     assert done.returncode == 0, done.stderr
     assert "would violate PodSecurity" not in done.stderr, done.stderr
