@@ -58,14 +58,14 @@ def settle(kube: Kube, *components: str) -> None:
 
 def prove(kube: Kube) -> dict[str, Any]:
     """Let `helm test` compare Kafka and Elasticsearch; nothing may be lost or doubled."""
-    done = kube.helm("test", RELEASE, "--timeout", "10m")
-    said = done.stdout + done.stderr
-    assert done.returncode == 0, said
-    found: dict[str, Any] = json.loads(
-        next(line for line in said.splitlines() if line.startswith('{"trades"'))
-    )
+    done = kube.helm("test", RELEASE, "--logs", "--timeout", "10m")
+    assert done.returncode == 0, done.stdout + done.stderr
+    lines = [line for line in done.stdout.splitlines() if line.startswith('{"trades"')]
+    assert lines, done.stdout + done.stderr
+    found: dict[str, Any] = json.loads(lines[0])
     assert (found["lost"], found["duplicates"]) == (0, 0), found
     assert found["trades"], found
+    print(found)  # noqa: T201 - the proof itself
     return found
 
 
