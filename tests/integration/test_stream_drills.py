@@ -18,7 +18,7 @@ import pytest
 from elasticsearch import Elasticsearch
 from support.eventually import eventually
 from support.search_proxy import SearchProxy, search_proxy, well
-from support.stream import StreamProcess
+from support.stream import StreamProcess, running_stream
 from support.stream_drill import DRAIN_SECONDS, check
 from support.stream_truth import documents, expected_candles, ids, make_trades
 
@@ -70,14 +70,8 @@ def stream(
             "SPARK_CONF_DIR": str(tmp_path),
             "SPARK_LOCAL_IP": "127.0.0.1",
         }
-    process = StreamProcess(kafka_bootstrap, proxy[1], tmp_path, settings=settings)
-    process.create_topic()
-    try:
-        process.start()
+    with running_stream(kafka_bootstrap, proxy[1], tmp_path, settings=settings) as process:
         yield process
-    finally:
-        if process.process is not None and process.process.poll() is None:
-            process.stop(signal.SIGKILL)
 
 
 @pytest.fixture

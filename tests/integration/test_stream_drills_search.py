@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import random
-import signal
 import sys
 import time
 from typing import TYPE_CHECKING, Any
@@ -19,7 +18,7 @@ from elasticsearch import Elasticsearch
 from support.eventually import eventually
 from support.search_proxy import SearchProxy, busy, refusing, search_proxy, unheard, well
 from support.servers import restartable_elasticsearch
-from support.stream import StreamProcess
+from support.stream import StreamProcess, running_stream
 from support.stream_drill import DRAIN_SECONDS, check
 from support.stream_truth import documents, ids, make_trades
 
@@ -57,14 +56,8 @@ def stream(
     kafka_bootstrap: str, proxy: tuple[SearchProxy, str], tmp_path: Path
 ) -> Iterator[StreamProcess]:
     """Give a running stream that writes through the proxy."""
-    process = StreamProcess(kafka_bootstrap, proxy[1], tmp_path)
-    process.create_topic()
-    try:
-        process.start()
+    with running_stream(kafka_bootstrap, proxy[1], tmp_path) as process:
         yield process
-    finally:
-        if process.process is not None and process.process.poll() is None:
-            process.stop(signal.SIGKILL)
 
 
 @pytest.fixture
@@ -156,19 +149,14 @@ def test_elasticsearchs_restarts_lose_and_double_nothing(
     """F10: three restarts of the node under trades: the stream waits, and then has all of them."""
     with restartable_elasticsearch() as server:
         put_templates(ElasticsearchSettings(url=server.url))
-        stream = StreamProcess(kafka_bootstrap, server.url, tmp_path)
-        stream.create_topic()
-        trades = make_trades(stream.exchange, 4 * SLICE)
-        stream.start()
-        try:
+        with running_stream(kafka_bootstrap, server.url, tmp_path) as stream:
+            trades = make_trades(stream.exchange, 4 * SLICE)
             for number in range(3):
                 stream.produce(trades[number * SLICE : (number + 1) * SLICE])
                 server.stop()
                 server.start()
             stream.produce(trades[3 * SLICE :])
             check(Elasticsearch(server.url, request_timeout=60), stream, trades)
-        finally:
-            stream.stop(signal.SIGKILL)
 
 
 def test_a_full_disk_holds_the_stream_until_it_is_freed(

@@ -12,7 +12,7 @@ from elasticsearch import Elasticsearch
 from support.eventually import eventually
 from support.http_server import answering
 from support.search_proxy import SearchProxy, search_proxy, well
-from support.stream import StreamProcess
+from support.stream import StreamProcess, running_stream
 from support.stream_truth import check_candles, documents, expected_features, ids, make_trades
 
 from cryptostream.contracts.features import FEATURE_NAMES
@@ -48,21 +48,14 @@ def stream(
     kafka_bootstrap: str, proxy: tuple[SearchProxy, str], tmp_path: Path
 ) -> Iterator[StreamProcess]:
     """Give a running stream that settles trades in Python workers, and predicts."""
-    with answering(_predict, {"model": MODEL, "no-edge": "true"}) as predictor:
-        process = StreamProcess(
-            kafka_bootstrap,
-            proxy[1],
-            tmp_path,
-            predictor_url=predictor,
-            settings={"STREAM_PLACEMENT": "executors"},
-        )
-        process.create_topic()
-        try:
-            process.start()
-            yield process
-        finally:
-            if process.process is not None and process.process.poll() is None:
-                process.stop(signal.SIGKILL)
+    settings = {"STREAM_PLACEMENT": "executors"}
+    with (
+        answering(_predict, {"model": MODEL, "no-edge": "true"}) as url,
+        running_stream(
+            kafka_bootstrap, proxy[1], tmp_path, predictor_url=url, settings=settings
+        ) as process,
+    ):
+        yield process
 
 
 def _killing(proxy: SearchProxy, stream: StreamProcess, killed: list[int]) -> Fault:

@@ -11,7 +11,7 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 from elasticsearch import Elasticsearch
 from elasticsearch.helpers import scan
 from support.eventually import eventually
-from support.stream import StreamEndedError, StreamProcess
+from support.stream import StreamEndedError, StreamProcess, running_stream
 from support.stream_truth import (
     START,
     check_candles,
@@ -34,14 +34,8 @@ if TYPE_CHECKING:
 @pytest.fixture
 def stream(kafka_bootstrap: str, elasticsearch_url: str, tmp_path: Path) -> Iterator[StreamProcess]:
     """Give a running stream over a topic of its own."""
-    process = StreamProcess(kafka_bootstrap, elasticsearch_url, tmp_path)
-    process.create_topic()
-    try:
-        process.start()
+    with running_stream(kafka_bootstrap, elasticsearch_url, tmp_path) as process:
         yield process
-    finally:
-        if process.process is not None and process.process.poll() is None:
-            process.stop(signal.SIGKILL)
 
 
 @pytest.fixture

@@ -8,7 +8,9 @@ import subprocess
 import sys
 import urllib.request
 import uuid
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import psutil
@@ -26,12 +28,14 @@ from cryptostream.cli.paths import default_cache_dir
 from cryptostream.contracts.trade import Trade, encode_trade
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
 PARTITIONS = 2
 #: On a busy machine a cold JVM takes its time.
 START_SECONDS = 300
+#: No predictor answers there.
+NOBODY = "http://127.0.0.1:9"
 
 
 class StreamEndedError(Exception):
@@ -45,7 +49,7 @@ class StreamProcess:
     bootstrap: str
     elasticsearch_url: str
     folder: Path
-    predictor_url: str = "http://127.0.0.1:9"
+    predictor_url: str = NOBODY
     #: Further variables of its environment.
     settings: Mapping[str, str] = field(default_factory=dict)
     exchange: str = field(default_factory=lambda: f"x{uuid.uuid4().hex[:8]}")
@@ -166,3 +170,23 @@ class StreamProcess:
         assert self.process is not None
         if self.process.poll() is not None:
             raise StreamEndedError(self.log)
+
+
+@contextmanager
+def running_stream(
+    bootstrap: str,
+    elasticsearch_url: str,
+    folder: Path,
+    *,
+    predictor_url: str = NOBODY,
+    settings: Mapping[str, str] = MappingProxyType({}),
+) -> Iterator[StreamProcess]:
+    """Run a stream over a topic of its own; whatever became of it, it is gone afterwards."""
+    process = StreamProcess(bootstrap, elasticsearch_url, folder, predictor_url, settings)
+    process.create_topic()
+    try:
+        process.start()
+        yield process
+    finally:
+        if process.process is not None and process.process.poll() is None:
+            process.stop(signal.SIGKILL)
