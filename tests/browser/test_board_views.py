@@ -16,12 +16,12 @@ import pytest
 from playwright.sync_api import Page, expect
 from support.documents import SyntheticMarket, candle, now_ms, trade, write
 from support.eventually import eventually
-from support.sample_documents import write_samples
+from support.sample_documents import SYMBOLS, delete_samples, write_samples
 
 from cryptostream.contracts.indices import index_name
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 WITHIN_MS = 20_000
 MINUTE = 60_000
@@ -151,9 +151,11 @@ def test_the_same_symbol_of_two_exchanges_is_two_instruments(
 
 
 @pytest.fixture(scope="module")
-def sampled(elasticsearch_url: str) -> None:
+def sampled(elasticsearch_url: str) -> Iterator[None]:
     """Write documents of every kind."""
-    write_samples(elasticsearch_url, now_ms(), minutes=30)
+    places = write_samples(elasticsearch_url, now_ms(), minutes=30)
+    yield
+    delete_samples(elasticsearch_url, places)
 
 
 @pytest.mark.usefixtures("sampled")
@@ -163,7 +165,7 @@ def test_the_model_view(
     opened: Callable[..., Page],
 ) -> None:
     """Scores beside baselines, events and the reliability plot are those of the documents."""
-    page = opened(f"{board}/?view=model&symbol=BTCUSDT&interval=1m")
+    page = opened(f"{board}/?view=model&symbol={SYMBOLS[0]}&interval=1m")
     newest = search(
         elasticsearch_url, "scores", size=1, sort=[{"time": "desc"}],
         query={"bool": {"filter": [{"term": {"group": "all"}}, {"term": {"horizon": 10}}]}},
@@ -182,7 +184,7 @@ def test_the_model_view(
     expect(dots.first).to_be_visible(timeout=WITHIN_MS)
     told = sum(int(str(one.get_attribute("data-n"))) for one in dots.all())
     expect(page.locator("#reliability-note")).to_contain_text(f" {told} answered")
-    trades = httpx.get(f"{board}/api/trades?symbol=BTCUSDT&limit=500").json()["trades"]
+    trades = httpx.get(f"{board}/api/trades?symbol={SYMBOLS[0]}&limit=500").json()["trades"]
     said = [one for one in trades if "p_up" in one]
     surest = sorted(said, key=lambda one: -abs(one["p_up"] - 0.5))[:MOST_MARKS]
     # However many predictions fall into a candle, it has one arrow up and one down at most.
@@ -294,7 +296,7 @@ def test_every_view_fits_a_phone_and_has_names(
 ) -> None:
     """At 390 pixels nothing sticks out sideways, and everything that can be used has a name."""
     page = opened(
-        f"{board}/?view={view}&symbol=BTCUSDT&interval=1m",
+        f"{board}/?view={view}&symbol={SYMBOLS[0]}&interval=1m",
         viewport={"width": 390, "height": 844}, color_scheme=scheme,
     )  # fmt: skip
     expect(page.locator(f"#view-{view}")).to_be_visible(timeout=WITHIN_MS)

@@ -22,8 +22,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 Document = dict[str, Any]
-SYMBOLS = ("BTCUSDT", "ETHUSDT", "SOLUSDT")
-PRICES = {"BTCUSDT": 60_000.0, "ETHUSDT": 3_000.0, "SOLUSDT": 150.0}
+#: Of no other test: what reads them must find these documents alone.
+SYMBOLS = ("SAMPLEAUSDT", "SAMPLEBUSDT", "SAMPLECUSDT")
+PRICES = dict(zip(SYMBOLS, (60_000.0, 3_000.0, 150.0), strict=True))
 MODELS = ("direction-forest:old", "direction-forest:new")
 MINUTE_MS = 60_000
 BAND_MINUTES = 20
