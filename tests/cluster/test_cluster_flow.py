@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from support.charts import CHART
 from support.eventually import eventually
-from support.kube import FULLNAME, RELEASE, is_ready, name_of
+from support.kube import FULLNAME, RELEASE, name_of
+from support.release import POLL_SECONDS, PORTS, READY_SECONDS, kill, prove, ready, settle, stored
 
 if TYPE_CHECKING:
     from support.kube import Kube
@@ -17,56 +18,10 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(1_800)]
 #: From the install's begin until trades are stored.
 FLOW_SECONDS = 360.0
-READY_SECONDS = 420.0
 #: A Lease's end, the moves that follow, and a look at it.
 SETTLE_SECONDS = 180.0
-POLL_SECONDS = 2.0
-PORTS = {
-    "ingest": 19101,
-    "stream": 19110,
-    "predictor": 13000,
-    "scoreboard": 19140,
-    "alerts": 19130,
-    "board": 18000,
-    "audit": 19120,
-    "simulator": 18080,
-}
 #: Each of them dies once.
 KILLED = ("ingest", "stream", "predictor", "simulator", "board", "alerts", "audit", "scoreboard")
-
-
-def stored(kube: Kube) -> float:
-    """Count the trades that the stream has stored since it was started."""
-    pod = name_of(ready(kube, "stream")[0])
-    return kube.metrics(pod, PORTS["stream"]).get("cryptostream_stream_trades_total", 0.0)
-
-
-def ready(kube: Kube, component: str) -> list[dict[str, Any]]:
-    """Give a component's pods; all of them must be ready."""
-    pods = kube.pods(component)
-    assert pods, f"{component} has no pod"
-    waiting = [name_of(pod) for pod in pods if not is_ready(pod)]
-    assert not waiting, f"not ready: {waiting}"
-    return pods
-
-
-def settle(kube: Kube, *components: str) -> None:
-    """Wait until components are ready."""
-    for component in components:
-        eventually(lambda one=component: ready(kube, one), within=READY_SECONDS, poll=POLL_SECONDS)
-
-
-def prove(kube: Kube) -> dict[str, Any]:
-    """Let `helm test` compare Kafka and Elasticsearch; nothing may be lost or doubled."""
-    done = kube.helm("test", RELEASE, "--logs", "--timeout", "10m")
-    assert done.returncode == 0, done.stdout + done.stderr
-    lines = [line for line in done.stdout.splitlines() if line.startswith('{"trades"')]
-    assert lines, done.stdout + done.stderr
-    found: dict[str, Any] = json.loads(lines[0])
-    assert (found["lost"], found["duplicates"]) == (0, 0), found
-    assert found["trades"], found
-    print(found)  # noqa: T201 - the proof itself
-    return found
 
 
 def test_trades_are_stored_within_six_minutes(kube: Kube, installed: float) -> None:
@@ -128,17 +83,6 @@ def test_a_killed_pod_comes_back_and_nothing_is_lost(kube: Kube, component: str)
     kill(kube, kube.pods(component)[0])
     settle(kube, component, "stream")
     prove(kube)
-
-
-def kill(kube: Kube, pod: dict[str, Any]) -> None:
-    """End a pod at once, without a chance to end cleanly; wait until it is another one."""
-    kube.kubectl("delete", "pod", name_of(pod), "--grace-period=0", "--force", "--wait=false")
-    old = pod["metadata"]["uid"]
-    eventually(
-        lambda: old not in {one["metadata"]["uid"] for one in kube.objects("pods")},
-        within=60.0,
-        poll=POLL_SECONDS,
-    )
 
 
 @pytest.mark.usefixtures("installed")
