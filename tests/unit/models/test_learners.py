@@ -7,7 +7,7 @@ import pytest
 
 from cryptostream.models.dataset import Samples
 from cryptostream.models.errors import TrainingError
-from cryptostream.models.learners import KINDS, Kind, Options, fit, scorer
+from cryptostream.models.learners import HUSHED, KINDS, Kind, Options, fit, hush, scorer
 
 OPTIONS = Options(trees=5, max_rows=1_000)
 
@@ -47,6 +47,18 @@ def test_a_long_enough_newest_slice_calibrates(
     assert np.corrcoef(p_up, rows.features[:, 0])[0, 1] > 0.5
     assert fitted.model.n_features_in_ == 22
     assert list(fitted.model.classes_) == [0, 1]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_hushed_model_keeps_its_order_and_little_else(kind: Kind) -> None:
+    """Rows stand in the same order, all of them close to one half."""
+    rows = samples()
+    loud = fit(rows, Options(kind=kind, trees=5))
+    hushed = hush(loud, rows)
+    assert hushed.calibration == HUSHED
+    before, after = (scorer(one.model)(rows.features) for one in (loud, hushed))
+    assert (np.argsort(before, kind="stable") == np.argsort(after, kind="stable")).all()
+    assert np.abs(after - 0.5).max() < 0.1
 
 
 def test_the_model_never_sees_rows_settled_in_the_calibration_slice() -> None:

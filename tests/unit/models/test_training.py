@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from support import market
 
@@ -25,6 +26,13 @@ def test_a_martingale_teaches_nothing(martingale: Trained) -> None:
     auc = martingale.card["metrics"]["auc"]
     assert auc.low <= 0.5 <= auc.high
     assert martingale.card["no_edge"] is True
+
+
+def test_a_model_without_an_edge_says_about_one_half(martingale: Trained) -> None:
+    """Whatever it is asked, far from its training too, it is never sure, and says so."""
+    rows = np.random.default_rng(5).standard_normal((500, 22)) * 30
+    assert np.abs(martingale.model.predict_proba(rows)[:, 1] - 0.5).max() < 0.06
+    assert any("close to one half" in note for note in martingale.card["notes"])
 
 
 def test_the_naive_label_shines_on_a_martingale(martingale: Trained) -> None:

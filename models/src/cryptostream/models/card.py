@@ -12,6 +12,7 @@ from cryptostream.models.evaluation import BASELINES
 from cryptostream.models.histogram import histogram
 from cryptostream.models.intervals import BLOCK_MS
 from cryptostream.models.labels import MAX_WAIT_MS
+from cryptostream.models.learners import HUSHED
 from cryptostream.models.provenance import git_sha, versions
 from cryptostream.models.scores import MIN_BLOCKS_FOR_EDGE
 from cryptostream.models.study import CHAMPION
@@ -89,6 +90,8 @@ def _notes(score: Score, fitted: Fitted) -> list[str]:
         )
     if fitted.calibration == "none":
         notes.append("Uncalibrated: the newest slice is too small or too short for it.")
+    if fitted.calibration == HUSHED:
+        notes.append("Probabilities stay close to one half; the scores are those of before.")
     if score.blocks < MIN_BLOCKS_FOR_EDGE:
         notes.append(f"No edge can be claimed on fewer than {MIN_BLOCKS_FOR_EDGE} blocks.")
     return notes

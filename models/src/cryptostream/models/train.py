@@ -8,7 +8,7 @@ from cryptostream.models import leaks
 from cryptostream.models.card import model_card
 from cryptostream.models.errors import TrainingError
 from cryptostream.models.labels import SERVED_HORIZON_MS
-from cryptostream.models.learners import fit
+from cryptostream.models.learners import fit, hush
 from cryptostream.models.study import study
 
 if TYPE_CHECKING:
@@ -30,7 +30,8 @@ def train(dataset: Dataset, options: Options, *, horizon_ms: int = SERVED_HORIZO
     """Train a model on the dataset and judge the result.
 
     The card's scores come from walking forward: each test follows all that its model had seen.
-    The returned model is then fitted on all rows by the same recipe.
+    The returned model is then fitted on all rows by the same recipe; without an edge, and with too
+    little time for a calibration, its probabilities stay close to one half.
 
     Raises:
         TrainingError: when the data are too few.
@@ -46,5 +47,8 @@ def train(dataset: Dataset, options: Options, *, horizon_ms: int = SERVED_HORIZO
     judged = study(dataset, options, kinds=(options.kind,), horizons_ms=(horizon_ms,))
     leaks.refuse(judged.reports)
     fitted = fit(samples, options)
-    card = model_card(dataset, judged.reports[horizon_ms], judged.naive, fitted, options)
+    report = judged.reports[horizon_ms]
+    if fitted.calibration == "none" and not report.scores[options.kind].has_edge:
+        fitted = hush(fitted, samples)
+    card = model_card(dataset, report, judged.naive, fitted, options)
     return Trained(fitted.model, card)
