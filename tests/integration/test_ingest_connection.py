@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 import time
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -272,6 +273,37 @@ async def test_several_silent_topics_cost_the_connection(kafka_bootstrap: str) -
         (told,) = rig.observer.of("lost")
         assert (told[0], told[3]) == (sorted(SYMBOLS[:2]), "symbols_silent")
         assert exchange.accepted == 2
+
+
+async def test_a_name_that_is_not_found_is_looked_up_again(
+    kafka_bootstrap: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While DNS fails the feed goes on asking, within its back-off, and comes back by itself."""
+    look_up, found = socket.getaddrinfo, True
+
+    def resolve(host: Any, *rest: Any, **named: Any) -> Any:
+        if host != "exchange.test":
+            return look_up(host, *rest, **named)
+        if not found:
+            raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
+        return look_up("127.0.0.1", *rest, **named)
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+    async with FakeExchange() as exchange:
+        url = exchange.url.replace("127.0.0.1", "exchange.test")
+        async with running(url, kafka_bootstrap) as rig:
+            await rig.ready()
+            found = False
+            await exchange.drop()
+            await eventually_async(
+                lambda: _is(rig.reconnects("connect_failed") >= 3, True),  # noqa: FBT003
+                within=WITHIN,
+            )
+            assert not rig.feed.ready
+            found = True
+            await rig.ready()
+            await exchange.push(trades_frame("BTCUSDT", ["after"]))
+            await rig.arrived(["after"])
 
 
 @pytest.mark.parametrize(

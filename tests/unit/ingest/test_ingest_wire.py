@@ -7,13 +7,15 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 import pytest
+import uvloop
 from picows import WSCloseCode, WSListener, WSMsgType, WSTransport, ws_create_server
 from prometheus_client import Counter
 from support.eventually import eventually_async
 
+from cryptostream.contracts.errors import Failure
 from cryptostream.ingest.budget import Budget
 from cryptostream.ingest.dial import Dialer
-from cryptostream.ingest.errors import ConnectionLostError
+from cryptostream.ingest.errors import ConnectionLostError, classify
 from cryptostream.ingest.wire import HARD_MESSAGE_BYTES
 
 if TYPE_CHECKING:
@@ -142,3 +144,21 @@ async def test_what_the_taker_raises_reaches_whoever_waits() -> None:
 
 async def _reached(taken: list[bytes], count: int) -> bool:
     return len(taken) >= count
+
+
+def test_a_name_that_does_not_exist_is_a_failure_to_connect() -> None:
+    """The loop that the service runs on says so with an error that is tried again."""
+
+    async def dial() -> None:
+        attempts = Counter("attempts", "of the test", registry=None)
+        clock = asyncio.get_running_loop().time
+        # Reserved: no resolver may know it (RFC 6761, 6.4).
+        await Dialer("ws://exchange.invalid/", Budget(), attempts, clock).connect(print, 8.0, "t")
+
+    with (
+        asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
+        pytest.raises(ConnectionLostError) as lost,
+    ):
+        runner.run(dial())
+    assert lost.value.cause in {"connect_failed", "connect_timeout"}
+    assert classify(lost.value) is Failure.TRANSIENT
