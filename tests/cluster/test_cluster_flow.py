@@ -10,7 +10,17 @@ import pytest
 from support.charts import CHART
 from support.eventually import eventually
 from support.kube import FULLNAME, RELEASE, name_of
-from support.release import POLL_SECONDS, PORTS, READY_SECONDS, kill, prove, ready, settle, stored
+from support.release import (
+    ASK,
+    POLL_SECONDS,
+    PORTS,
+    READY_SECONDS,
+    kill,
+    prove,
+    ready,
+    settle,
+    stored,
+)
 
 if TYPE_CHECKING:
     from support.kube import Kube
@@ -159,13 +169,3 @@ def templates(kube: Kube) -> str:
     """Ask Elasticsearch for the index templates, with the stream's own rights."""
     pod = name_of(ready(kube, "stream")[0])
     return kube.python(pod, ASK, "/_index_template/crypto-*")
-
-
-ASK = """
-import base64, os, ssl, sys, urllib.request as r
-login = f"{os.environ['ELASTICSEARCH_USERNAME']}:{os.environ['ELASTICSEARCH_PASSWORD']}"
-ask = r.Request(os.environ["ELASTICSEARCH_URL"] + sys.argv[1])
-ask.add_header("Authorization", "Basic " + base64.b64encode(login.encode()).decode())
-trusted = ssl.create_default_context(cafile=os.environ["ELASTICSEARCH_CA_CERTS"])
-print(r.urlopen(ask, timeout=20, context=trusted).read().decode())
-"""

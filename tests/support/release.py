@@ -25,6 +25,18 @@ PORTS: Final = {
     "simulator": 18080,
 }
 
+#: Asks Elasticsearch with the pod's own rights; posts the body if there is one.
+ASK: Final = """
+import base64, os, ssl, sys, urllib.request as r
+login = f"{os.environ['ELASTICSEARCH_USERNAME']}:{os.environ['ELASTICSEARCH_PASSWORD']}"
+body = sys.argv[2].encode() if len(sys.argv) > 2 else None
+ask = r.Request(os.environ["ELASTICSEARCH_URL"] + sys.argv[1], body)
+ask.add_header("Content-Type", "application/json")
+ask.add_header("Authorization", "Basic " + base64.b64encode(login.encode()).decode())
+trusted = ssl.create_default_context(cafile=os.environ["ELASTICSEARCH_CA_CERTS"])
+print(r.urlopen(ask, timeout=20, context=trusted).read().decode())
+"""
+
 
 def stored(kube: Kube) -> float:
     """Count the trades that the stream has stored since it was started."""
