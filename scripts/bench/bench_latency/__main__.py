@@ -5,11 +5,14 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import time
 from typing import Any
 
 from demo_run import running_demo
+from elasticsearch import Elasticsearch
 
 from bench_latency.alerts import Alerts
+from cryptostream.cli.latency import Probe
 
 
 def options() -> argparse.Namespace:
@@ -17,20 +20,28 @@ def options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="bench_latency", description=__doc__)
     parser.add_argument("--rates", default="1000,100", help="trades/s, separated by commas")
     parser.add_argument("--seconds", type=int, default=120, help="measured at each rate")
+    parser.add_argument("--warm", type=int, default=180, help="seconds before that, at each rate")
     return parser.parse_args()
 
 
-def run(rate: int, seconds: int) -> dict[str, Any]:
-    """Run the demo at a rate; gives its report, with the alerts' number and p95."""
-    with running_demo("--feed", "sim", "--rate", str(rate), "--for", str(seconds)) as demo:
-        metrics = demo.urls().get("metrics")
-        if metrics is None:
+def run(rate: int, warm: int, seconds: int) -> dict[str, Any]:
+    """Run the demo at a rate; gives its report, with the latency and alerts of its last seconds."""
+    words = ("--feed", "sim", "--rate", str(rate), "--for", str(warm + seconds))
+    with running_demo(*words) as demo:
+        urls = demo.urls()
+        if "metrics" not in urls:
             raise RuntimeError("the demo ended before it was up; its words are above")
-        alerts = Alerts(metrics)
+        alerts = Alerts(urls["metrics"])
         alerts.start()
+        # The demo's own probe counts from its first minutes on, in which JVMs compile.
+        time.sleep(warm)
+        probe = Probe(Elasticsearch(urls["elasticsearch"]))
+        probe.start()
+        demo.wait_measured()
+        latency = probe.stop()
         told = demo.report()
     count, p95 = alerts.stop(seconds, demo.ended_at)
-    return told | {"rate": rate, "alerts": count, "alerts_p95_ms": p95}
+    return told | {"rate": rate, "latency_ms": latency, "alerts": count, "alerts_p95_ms": p95}
 
 
 def row(told: dict[str, Any]) -> str:
@@ -46,7 +57,7 @@ def row(told: dict[str, Any]) -> str:
 def main() -> int:
     """Run what was asked for; status 1 if a trade was lost or doubled."""
     given = options()
-    told = [run(int(rate), given.seconds) for rate in given.rates.split(",")]
+    told = [run(int(rate), given.warm, given.seconds) for rate in given.rates.split(",")]
     head = (
         f"{'rate':>8}{'p50 ms':>10}{'p95 ms':>10}{'p99 ms':>10}"
         f"{'alerts':>8}{'their p95':>12}{'lost':>8}{'duplicates':>12}{'CPU s':>9}"
