@@ -8,6 +8,8 @@ differently is said by the environment:
     CRYPTOSTREAM_TEST_VALUES       a further file of values
     CRYPTOSTREAM_TEST_KAFKA_IMAGE  apache/kafka:4.3.1, or one that is set up alike
     CRYPTOSTREAM_TEST_NAMESPACE    use this namespace, and leave it and the release there
+    CRYPTOSTREAM_TEST_EARLIER_CHART  a folder with an earlier release, installed first and upgraded
+                                   before all else; CRYPTOSTREAM_TEST_EARLIER_TAG of its images
 """
 
 from __future__ import annotations
@@ -55,7 +57,7 @@ def installed(kube: Kube) -> float:
     values = ["--values", str(HERE / "values.yaml")]
     if "monitoring.coreos.com/v1" in kube.kubectl("api-versions").split():
         values += ["--set", "monitoring.enabled=true"]
-    done = kube.helm("upgrade", "--install", *values, *chart_arguments())
+    done = kube.helm("upgrade", "--install", *values, *chart_arguments(first=True))
     assert done.returncode == 0, done.stderr
     assert "would violate PodSecurity" not in done.stderr, done.stderr
     return began

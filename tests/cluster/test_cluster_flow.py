@@ -108,7 +108,9 @@ def test_elasticsearch_dies_and_nothing_is_lost(kube: Kube) -> None:
 def test_an_upgrade_keeps_it_running(kube: Kube) -> None:
     """New values reach the pods, the set-up runs anew and changes nothing, nothing is lost."""
     before = templates(kube)
-    arguments = ["--reuse-values", "--set", "stream.env.LOG_LEVEL=INFO", "--set", "stream.cores=1"]
+    changed = ("stream.env.LOG_LEVEL=INFO", "stream.cores=1")
+    # Not --reuse-values: a new release's own values have to come in.
+    arguments = ["--reset-then-reuse-values", *(part for one in changed for part in ("--set", one))]
     done = kube.helm("upgrade", RELEASE, str(CHART), *arguments)
     assert done.returncode == 0, done.stderr
     job = f"job/{kube.setup_job()}"

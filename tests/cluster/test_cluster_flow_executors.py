@@ -44,7 +44,7 @@ def placed(kube: Kube, installed: float) -> Iterator[None]:
         "stream.executors.cpuRequest=50m",
     )
     arguments = [part for one in settings for part in ("--set", one)]
-    done = kube.helm("upgrade", RELEASE, str(CHART), "--reuse-values", *arguments)
+    done = kube.helm("upgrade", RELEASE, str(CHART), "--reset-then-reuse-values", *arguments)
     assert done.returncode == 0, done.stderr
     rolled(kube)
     yield

@@ -20,6 +20,8 @@ RELEASE: Final = "crypto"
 FULLNAME: Final = f"{RELEASE}-cryptostream"
 #: Where Prometheus is, if there is one.
 MONITORING: Final = "monitoring"
+#: The chart of an earlier release, if one is to be upgraded.
+EARLIER: Final = os.environ.get("CRYPTOSTREAM_TEST_EARLIER_CHART", "")
 #: One command of kubectl's.
 ANSWER_SECONDS: Final = 120.0
 
@@ -103,9 +105,19 @@ def is_ready(pod: dict[str, Any]) -> bool:
     return any(one["type"] == "Ready" and one["status"] == "True" for one in conditions)
 
 
-def chart_arguments() -> list[str]:
-    """Give the arguments that name the chart and what this cluster needs differently."""
-    arguments = [RELEASE, str(CHART), "--set", f"images.tag={os.environ.get('TAG', 'dev')}"]
+def tag() -> str:
+    """Give the tag of the project's images."""
+    return os.environ.get("TAG", "dev")
+
+
+def chart_arguments(*, first: bool = False) -> list[str]:
+    """Give the arguments that name the chart and what this cluster needs differently.
+
+    The `first` install is of an earlier release, if the environment names one.
+    """
+    earlier = EARLIER if first else ""
+    images = os.environ.get("CRYPTOSTREAM_TEST_EARLIER_TAG", tag()) if earlier else tag()
+    arguments = [RELEASE, earlier or str(CHART), "--set", f"images.tag={images}"]
     if os.environ.get("CRYPTOSTREAM_TEST_VALUES"):
         arguments += ["--values", os.environ["CRYPTOSTREAM_TEST_VALUES"]]
     return arguments
