@@ -11,6 +11,7 @@ from cryptostream.cli.component import Component, Probe, all_needs
 from cryptostream.cli.jdk import Jdk
 from cryptostream.cli.plan import Market, Plan, Ports, free_ports, listened
 from cryptostream.cli.stack import stack, urls
+from cryptostream.contracts import check
 
 PLAN = Plan(
     home=Path("/run/x"),
@@ -74,6 +75,26 @@ def test_a_file_or_a_symbol_is_looked_at_before_all_else() -> None:
     parts = named(replace(PLAN, market=market))
     assert parts["kafka"].needs == parts["elasticsearch"].needs == ("simulator",)
     assert parts["simulator"].env["SIMULATOR_FILE"] == "/a.csv,/b.csv"
+
+
+@pytest.mark.parametrize("market", [Market(), Market("bybit"), Market(symbols="BTCUSDT")])
+def test_settings_are_tried_before_all_else(
+    market: Market, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nothing starts before the settings of every service, and a wrong one is named there."""
+    parts = stack(replace(PLAN, market=market))
+    needs = all_needs(parts)
+    assert all("settings" in needs[part.name] for part in parts[1:])
+    for name, value in parts[0].env.items():
+        monkeypatch.setenv(name, value)
+    kinds = list(parts[0].argv[3:])
+    assert check.main(kinds) == 0
+    monkeypatch.setenv("STREAM_CORES", "two")
+    monkeypatch.setenv("BOARD_PORT", "-1")
+    assert check.main(kinds) == 2
+    told = capsys.readouterr().err
+    assert "STREAM_CORES" in told
+    assert "BOARD_PORT" in told
 
 
 def test_the_stack_is_built_to_stay_small() -> None:

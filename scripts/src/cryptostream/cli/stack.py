@@ -19,6 +19,17 @@ TRAINING_TRADES: Final = 60_000
 _TRAINING_SEED: Final = 7
 #: Trades a second: the sample spans an hour and a half, enough blocks for honest intervals.
 _TRAINING_RATE: Final = 10
+_SETTINGS: Final = (
+    "cryptostream.contracts.settings:KafkaSettings",
+    "cryptostream.contracts.settings:ElasticsearchSettings",
+    "cryptostream.simulator.settings:SimulatorSettings",
+    "cryptostream.ingest.settings:IngestSettings",
+    "cryptostream.predictor.settings:PredictorSettings",
+    "cryptostream.stream.settings:StreamSettings",
+    "cryptostream.board.settings:BoardSettings",
+    "cryptostream.models.live_settings:ScoreboardSettings",
+    "cryptostream.alerts.settings:AlertsSettings",
+)
 #: Two cores are busy starting: the second compiler gets only what is really hot, a quarter of
 #: what it would take.
 _QUICK_JVM: Final = (
@@ -40,16 +51,27 @@ def stack(plan: Plan) -> tuple[Component, ...]:
         _scoreboard(plan),
         _alerts(plan),
     ]
-    if not plan.market.is_simulated:
-        return (*servers, *rest)
-    if plan.market.files or plan.market.symbols:
-        # The simulator finds a bad file or symbol within a second: nothing else starts before.
-        servers, rest = _after_simulator(servers), _after_simulator(rest)
-    return (_simulator(plan), *servers, *rest)
+    parts = [*servers, *rest]
+    if plan.market.is_simulated:
+        if plan.market.files or plan.market.symbols:
+            # The simulator finds a bad file or symbol within a second: nothing starts before.
+            parts = _after("simulator", parts)
+        parts = [_simulator(plan), *parts]
+    return (_settings(plan, parts), *_after("settings", parts))
 
 
-def _after_simulator(parts: list[Component]) -> list[Component]:
-    return [part if part.needs else replace(part, needs=("simulator",)) for part in parts]
+def _after(name: str, parts: list[Component]) -> list[Component]:
+    return [part if part.needs else replace(part, needs=(name,)) for part in parts]
+
+
+def _settings(plan: Plan, parts: list[Component]) -> Component:
+    """Try all settings at once: a wrong one is told before anything has started."""
+    return Component(
+        name="settings",
+        argv=(plan.python, "-m", "cryptostream.contracts.check", *_SETTINGS),
+        probe=Probe("exit"),
+        env={name: value for part in parts for name, value in part.env.items()},
+    )
 
 
 def urls(plan: Plan) -> dict[str, str]:
