@@ -9,6 +9,7 @@ import pytest
 
 from cryptostream.contracts.features import FEATURE_COUNT
 from cryptostream.contracts.mappings import PROPERTIES
+from cryptostream.models import live
 from cryptostream.models.errors import ScoreboardError
 from cryptostream.models.labels import HORIZONS_MS, SERVED_HORIZON_MS, label_a
 from cryptostream.models.live import LAG_MS, Scoreboard
@@ -209,3 +210,18 @@ def test_an_outage_loses_and_repeats_nothing() -> None:
         for run in (calm, rough)
     ]
     assert newest[0] == newest[1]
+
+
+def test_a_busy_market_is_kept_in_bounded_memory_over_the_whole_window(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Of too many orders each minute keeps its even share, and the window stays whole."""
+    monkeypatch.setattr(live, "MAX_OUTCOMES", 400)
+    run = Run(0.0)
+    run.to_the_end()
+    kept = run.board.outcomes
+    assert kept is not None
+    assert 200 <= len(kept) <= 400
+    minutes = (kept.time_ms - kept.time_ms[0]) // 60_000
+    assert np.bincount(minutes).max() <= 2 * 400 // 20
+    assert kept.time_ms[-1] - kept.time_ms[0] > 15 * 60_000

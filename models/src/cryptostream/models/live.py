@@ -15,7 +15,7 @@ from cryptostream.models import scoreboard
 from cryptostream.models.drift import MAX_HISTORY, Adwin, WindowDrift
 from cryptostream.models.errors import ScoreboardError
 from cryptostream.models.scoreboard_alerts import drift_alert, worse_alert
-from cryptostream.models.scoreboard_rows import Outcomes, Pending, merged, newest
+from cryptostream.models.scoreboard_rows import Outcomes, Pending, merged, newest, thinned
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -37,7 +37,8 @@ log = logging.getLogger(__name__)
 LAG_MS: Final = 15_000
 #: Further back than this the scoreboard doesn't catch up: it goes on with the present.
 MAX_BEHIND_MS: Final = 10 * 60_000
-MAX_OUTCOMES: Final = 500_000
+#: Of two windows together. Scores look at fewer; each minute keeps its even share.
+MAX_OUTCOMES: Final = 250_000
 SAMPLE_VECTORS: Final = 2_000
 MINUTE_MS: Final = 60_000
 FEATURES: Final = 22
@@ -71,6 +72,7 @@ class Scoreboard:
             document of the change if there was one.
 
     Attributes:
+        outcomes: the answered orders of two windows, or an even share of them.
         worse: of the model in service, its log loss above the base rate's; None if unknown.
     """
 
@@ -89,7 +91,7 @@ class Scoreboard:
         self._rollback = rollback
         self._read_to = wall_ms() - LAG_MS - settings.window_ms
         self._pending = Pending(self._read_to)
-        self._outcomes: Outcomes | None = None
+        self.outcomes: Outcomes | None = None
         self._adwin = Adwin("log_loss")
         self._drift: WindowDrift | None = None
         self._drift_from = wall_ms() - LAG_MS
@@ -121,10 +123,10 @@ class Scoreboard:
         minute = now // MINUTE_MS * MINUTE_MS
         self._write_drift(findings, minute)
         alerts = [self._drift_alert(one, now) for one in findings if one.alarm]
-        if self._outcomes is not None:
+        if self.outcomes is not None:
             window_from = now - self._settings.window_ms
-            before = self._outcomes.take(self._outcomes.time_ms < window_from)
-            outcomes = self._outcomes.take(self._outcomes.time_ms >= window_from)
+            before = self.outcomes.take(self.outcomes.time_ms < window_from)
+            outcomes = self.outcomes.take(self.outcomes.time_ms >= window_from)
             self._write_scores(outcomes, minute)
             alerts += self._judged(outcomes, scoreboard.base_rate(before), now)
         if alerts:
@@ -144,11 +146,16 @@ class Scoreboard:
             metrics.TRADES.inc(len(trades))
             fresh = self._pending.add(trades, end)
             if len(fresh):
-                kept = fresh if self._outcomes is None else merged([self._outcomes, fresh])
-                self._outcomes = newest(kept, to_ms - 2 * self._settings.window_ms, MAX_OUTCOMES)
+                self._keep(fresh, to_ms)
                 loss = scoreboard.mean_loss(fresh)
                 findings += [] if loss is None else [self._adwin.add(loss)]
         return findings
+
+    def _keep(self, fresh: Outcomes, to_ms: int) -> None:
+        both_ms = 2 * self._settings.window_ms
+        share = thinned(fresh, max(1, MAX_OUTCOMES * MINUTE_MS // both_ms))
+        kept = share if self.outcomes is None else merged([self.outcomes, share])
+        self.outcomes = newest(kept, to_ms - both_ms, MAX_OUTCOMES)
 
     def _changed(self, now: int) -> list[Finding]:
         """Compare the features' window with the one before, once it is full."""
