@@ -147,3 +147,21 @@ def test_waiting_candles_are_the_newest_state() -> None:
     for interval in ("1s", "1m", "1h"):
         assert sum(one.trades for one in last.values() if one.interval == interval) == traded
     assert engine.waiting() == engine.waiting()
+
+
+@pytest.mark.parametrize("gap_ms", [130_000, 45 * 60_000, 5 * 3_600_000])
+def test_a_late_trade_before_a_long_leap_is_a_correction(gap_ms: int) -> None:
+    """A batch that works off an outage holds late trades and the end of what they corrected."""
+    engine = an_engine()
+    play(engine, [a_record(trade_time=BEGIN, kafka_time=BEGIN)])
+    play(engine, [a_record(trade_time=BEGIN + 9_000, kafka_time=BEGIN + 9_000)])
+    late = a_record(trade_time=BEGIN + 1, kafka_time=BEGIN + 9_001)
+    after = a_record(trade_time=BEGIN + gap_ms, kafka_time=BEGIN + gap_ms)
+    _, step = play(engine, [late, after])
+    assert step.late["corrected"] == 1
+    (second,) = [
+        one.candle
+        for one in step.candles
+        if one.candle.interval == "1s" and one.candle.start == BEGIN // 1_000 * 1_000
+    ]
+    assert (second.final, second.late, second.trades) == (True, 1, 2)

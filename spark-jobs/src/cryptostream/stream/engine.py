@@ -137,13 +137,14 @@ class Engine:
             self.watch.trade(record, score)
         corrected = self._take(records, found)
         self._advance_clocks()
-        for symbol in self.symbols.values():
-            for final in symbol.candles.close(symbol.clock.watermark):
-                self._give(symbol, final, found)
+        # Before the watermark moves: a batch that spans minutes moves it past what it corrected.
         for symbol in corrected:
             for correction in symbol.candles.corrections():
                 if correction.start >= symbol.clock.complete_from:
                     found.candles.append(CandleUpdate(correction, None, warm=False))
+        for symbol in self.symbols.values():
+            for final in symbol.candles.close(symbol.clock.watermark):
+                self._give(symbol, final, found)
         for symbol in self._pending.values():
             for change in symbol.candles.open_changes(now_ms, self._update_ms):
                 self._give(symbol, change, found)
