@@ -165,3 +165,34 @@ def test_a_late_trade_before_a_long_leap_is_a_correction(gap_ms: int) -> None:
         if one.candle.interval == "1s" and one.candle.start == BEGIN // 1_000 * 1_000
     ]
     assert (second.final, second.late, second.trades) == (True, 1, 2)
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from([0, 200, 5_000, 150_000, 40 * 60_000, 3 * 3_600_000]),
+            st.sampled_from([0, 1, 900, 4_000, 100_000, 2 * 3_600_000]),
+            st.sampled_from(SYMBOLS),
+        ),
+        min_size=1,
+        max_size=60,
+    ),
+    st.integers(1, 60),
+)
+def test_no_leap_and_no_delay_stops_the_engine(
+    moves: Sequence[tuple[int, int, str]], size: int
+) -> None:
+    """Whatever time does, each batch is settled, and a final candle's trades are counted once."""
+    engine, now, tape = an_engine(), BEGIN, []
+    for number, (leap, delay, symbol) in enumerate(moves):
+        now += leap
+        tape.append(
+            a_record(symbol=symbol, trade_id=str(number), seq=number, offset=number,
+                     trade_time=now - delay, kafka_time=now)
+        )  # fmt: skip
+    steps = [play(engine, batch)[1] for batch in batches(tape, size)]
+    told = finals(steps)
+    seconds = [one.candle.trades for key, one in told.items() if key[1] == "1s"]
+    assert sum(seconds) <= len(tape)
+    assert sum(sum(step.late.values()) for step in steps) <= len(tape)
