@@ -167,18 +167,18 @@ def test_a_late_trade_before_a_long_leap_is_a_correction(gap_ms: int) -> None:
     assert (second.final, second.late, second.trades) == (True, 1, 2)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(
     st.lists(
         st.tuples(
             st.sampled_from([0, 200, 5_000, 150_000, 40 * 60_000, 3 * 3_600_000]),
-            st.sampled_from([0, 1, 900, 4_000, 100_000, 2 * 3_600_000]),
-            st.sampled_from(SYMBOLS),
+            st.sampled_from([0, 0, 900, 4_000, 100_000, 2 * 3_600_000]),
+            st.sampled_from(SYMBOLS[:2]),
         ),
-        min_size=1,
-        max_size=60,
+        min_size=6,
+        max_size=40,
     ),
-    st.integers(1, 60),
+    st.integers(2, 5),
 )
 def test_no_leap_and_no_delay_stops_the_engine(
     moves: Sequence[tuple[int, int, str]], size: int
