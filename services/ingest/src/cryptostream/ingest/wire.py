@@ -24,7 +24,7 @@ CLOSE_SECONDS: Final = 0.5
 HARD_MESSAGE_BYTES: Final = 4 * MAX_FRAME_BYTES
 #: Frames that come more often than this are read together: to wake up for each of them costs
 #: three times what it costs to handle it, and Kafka's producer waits longer anyway.
-REST_SECONDS: Final = 0.005
+REST_SECONDS: Final = 0.010
 #: A read that brought more left others waiting: no time to rest.
 REST_BYTES: Final = 8 * 1024
 
