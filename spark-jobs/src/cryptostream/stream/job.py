@@ -63,6 +63,10 @@ STOP_SECONDS: Final = 6.0
 LOOK_SECONDS: Final = 1.0
 #: Elasticsearch may start beside the stream; on two cold cores that takes a minute.
 TEMPLATES_SECONDS: Final = 180.0
+#: Spark fetches only what is there, and after each fetch asks for a partition's ends. The broker
+#: answers one request of a connection after the other, so that question stood behind the client's
+#: own next fetch, which waited for records: 500 ms by default, for each partition in turn.
+FETCH_WAIT_MS: Final = 1
 _POLL_SECONDS: Final = 0.5
 
 
@@ -180,6 +184,7 @@ class Job:
             .select(*COLUMNS)
             .writeStream.queryName(TRADES)
             .option("checkpointLocation", str(self._checkpoint / TRADES))
+            .trigger(processingTime=f"{round(self._settings.trigger_seconds * 1000)} milliseconds")
             .foreachBatch(query.process)
             .start()
         )
@@ -213,6 +218,7 @@ class Job:
         return (
             spark.readStream.format("kafka")
             .options(**self._kafka.spark_options())
+            .option("kafka.fetch.max.wait.ms", FETCH_WAIT_MS)
             .option("startingOffsets", "earliest")
             # A topic that lost what was not read yet must stop the stream, not shorten it.
             .option("failOnDataLoss", "true")

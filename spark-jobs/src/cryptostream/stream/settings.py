@@ -28,6 +28,8 @@ class StreamSettings(ServiceSettings):
     topics_pattern: str = TRADES_PATTERN
     #: Bounds the memory of catching up; at 10,000 Elasticsearch's throughput halves.
     max_offsets_per_trigger: int = Field(default=50_000, ge=100)
+    #: A batch begins at most so often, and at once if the one before took longer; 0 never waits.
+    trigger_seconds: float = Field(default=0.25, ge=0, le=60)
     #: Each task costs a batch a fixed 10-30 ms; more than one pays at high rates only.
     read_tasks: int = Field(default=1, ge=1, le=64)
     #: Within it a repeated trade leaves features alone; its document has one id for ever.
@@ -37,7 +39,7 @@ class StreamSettings(ServiceSettings):
     #: An open candle of 1s or 1m is rewritten at most so often; longer ones 5 times as seldom.
     candle_update_seconds: float = Field(default=1.0, ge=0, le=60)
     #: A bulk asks to be searchable at once if none did for so long; 0 leaves it to the indices.
-    refresh_seconds: float = Field(default=0.3, ge=0, le=60)
+    refresh_seconds: float = Field(default=0.2, ge=0, le=60)
     #: The alert rules, a TOML file; the package's own if it is not set.
     rules: Path = SHIPPED
     heap_megabytes: int = Field(default=896, ge=512)
