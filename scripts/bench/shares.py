@@ -31,7 +31,7 @@ RUNS = 5
 class Nowhere:
     """A sink and a predictor that answer at once."""
 
-    def write(self, actions: Sequence[Any]) -> Outcome:
+    def write(self, actions: Sequence[Any], *, refresh: bool = True) -> Outcome:  # noqa: ARG002
         """Take all."""
         return Outcome(written=len(actions))
 

@@ -27,7 +27,7 @@ from cryptostream.stream.executors import (
     settling,
 )
 from cryptostream.stream.predictor import Prediction
-from cryptostream.stream.settle import OnDriver, Settler, Trades
+from cryptostream.stream.settle import PART, OnDriver, Settler, Trades
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -44,7 +44,7 @@ class Index:
     poison: str = ""
     is_down: bool = False
 
-    def write(self, actions: Sequence[Action]) -> Outcome:
+    def write(self, actions: Sequence[Action], *, refresh: bool = True) -> Outcome:  # noqa: ARG002
         """Settle every action, unless the sink is down."""
         if self.is_down:
             raise SinkUnavailableError("down")
@@ -122,12 +122,12 @@ def _told(begun: Settling) -> dict[str, int]:
     } | {"letters": sum(len(part.letters) for part in parts)}
 
 
-@pytest.mark.parametrize("count", [0, 1, MIN_SHARE, 2_345])
+@pytest.mark.parametrize("count", [0, 1, MIN_SHARE, 2_345, PART])
 def test_both_placements_settle_alike(spread: Callable[..., Placement], count: int) -> None:
     """The same documents to the byte, the same scores in the same order, the same counts."""
     trades, here, there = batch(count), Index(), Index()
-    one = OnDriver(Settler(writer=here, predictor=here)).begin(trades)
-    other = spread(there, Tasks(3)).begin(trades)
+    one = OnDriver(Settler(writer=here, predictor=here)).begin([trades])
+    other = spread(there, Tasks(3)).begin([trades])
     assert list(one.p_up) == list(other.p_up)
     assert _told(one) == _told(other)
     assert here.documents == there.documents
@@ -137,14 +137,14 @@ def test_both_placements_settle_alike(spread: Callable[..., Placement], count: i
 def test_a_task_that_ran_twice_counts_once(spread: Callable[..., Placement]) -> None:
     """Of a task that died after its bulk, the second try finds its documents there."""
     index = Index()
-    told = _told(spread(index, Tasks(2, tries=2)).begin(batch(1_500)))
+    told = _told(spread(index, Tasks(2, tries=2)).begin([batch(1_500)]))
     assert told == {"written": 0, "existed": 1_500, "refused": 0, "retried": 0, "letters": 0}
     assert len(index.documents) == 1_500
 
 
 def test_predictions_are_counted_by_their_reason(spread: Callable[..., Placement]) -> None:
     """Every trade once, whichever task had it."""
-    parts = spread(Index(), Tasks(2)).begin(batch(1_500)).finish([])
+    parts = spread(Index(), Tasks(2)).begin([batch(1_500)]).finish([])
     assert sum(part.predictions.get("", 0) for part in parts) == 1_485
     assert sum(part.predictions.get("block_trade", 0) for part in parts) == 15
 
@@ -152,14 +152,14 @@ def test_predictions_are_counted_by_their_reason(spread: Callable[..., Placement
 def test_a_refused_document_becomes_one_letter(spread: Callable[..., Placement]) -> None:
     """A task leaves it to the driver, which sends each once; the others are written."""
     index = Index(poison="bybit:spot:BTCUSDT:700")
-    told = _told(spread(index, Tasks(2, tries=2)).begin(batch(1_500)))
+    told = _told(spread(index, Tasks(2, tries=2)).begin([batch(1_500)]))
     assert (told["refused"], told["letters"], len(index.documents)) == (1, 1, 1_499)
 
 
 def test_a_sink_that_is_away_fails_the_batch(spread: Callable[..., Placement]) -> None:
     """As on the driver, and with the writer's own words; no trade is taken for settled."""
     with pytest.raises(SinkUnavailableError, match="down"):
-        spread(Index(is_down=True), Tasks(2)).begin(batch(10))
+        spread(Index(is_down=True), Tasks(2)).begin([batch(10)])
 
 
 def test_a_task_travels_with_its_servers() -> None:

@@ -76,10 +76,12 @@ class Outcome:
 
 
 class BulkWriter:
-    """Writes actions through one client; not for use by several threads at once.
+    """Writes actions through one client.
 
     With `refresh_seconds` what was written is searchable when the answer comes, unless that was so
     of a bulk less than so long ago: then the index's own refresh shows it.
+
+    Several threads may write at once, as long as one alone lets its writes refresh.
     """
 
     def __init__(
@@ -98,13 +100,17 @@ class BulkWriter:
         self._clock = clock
         self._sleep = sleep
 
-    def write(self, actions: Sequence[Action]) -> Outcome:
-        """Settle every action; raises `SinkUnavailableError` if that can't be done in time."""
+    def write(self, actions: Sequence[Action], *, refresh: bool = True) -> Outcome:
+        """Settle every action; raises `SinkUnavailableError` if that can't be done in time.
+
+        With `refresh` false more of the same batch is to come, and nobody looks before.
+        """
         outcome = Outcome()
         deadline = self._clock() + self._deadline
         parts = list(chunks(actions))
         for number, chunk in enumerate(parts, 1):
-            self._settle(chunk, outcome, deadline, refresh=number == len(parts) and self._is_due())
+            is_last = refresh and number == len(parts)
+            self._settle(chunk, outcome, deadline, refresh=is_last and self._is_due())
         return outcome
 
     def _is_due(self) -> bool:

@@ -26,7 +26,7 @@ from cryptostream.stream.records import Record
 from cryptostream.stream.settle import Settler, Settling, Trades, Written
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from pyspark.sql import SparkSession
 
@@ -78,8 +78,9 @@ class InExecutors:
         self._task = settling(servers)
         self._driver = driver
 
-    def begin(self, trades: Trades) -> Settling:
+    def begin(self, parts: Iterable[Trades]) -> Settling:
         """Have the trades settled; raises `SinkUnavailableError`."""
+        trades = joined(parts)
         shares = cut(trades, tasks=self._spark.sparkContext.defaultParallelism)
         answers = [_ANSWER(body) for body in self._run(list(map(_ENCODE, shares)))]
         for answer in answers:
@@ -106,6 +107,18 @@ class _Answered:
 
     def finish(self, others: Sequence[Action]) -> list[Written]:
         return [*self._written, self._driver.write(Trades((), (), self._stream_time), (), others)]
+
+
+def joined(parts: Iterable[Trades]) -> Trades:
+    """Put a batch together again: how it is cut depends on how many trades there are in all."""
+    records: list[Record] = []
+    features: list[Features] = []
+    stream_time = 0
+    for part in parts:
+        records += part.records
+        features += part.features
+        stream_time = part.stream_time
+    return Trades(records, features, stream_time)
 
 
 def cut(trades: Trades, *, tasks: int) -> list[Share]:

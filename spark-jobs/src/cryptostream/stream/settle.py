@@ -1,25 +1,30 @@
 """Trades predicted, rendered and written, every bulk item settled: the same wherever it runs.
 
-On the driver (`OnDriver`) a batch's trades go into one bulk with its candles; in the executors
+On the driver (`OnDriver`) a small batch's trades go into one bulk with its candles, those of a
+large one into several, while the rest of the batch is still being made; in the executors
 (`executors.InExecutors`) each task settles a share of the trades, and the driver the candles.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from functools import partial
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 import msgspec
 
 from cryptostream.contracts.errors import ContractError
 from cryptostream.contracts.messages import DeadLetter, dead_letter
 from cryptostream.stream import metrics
+from cryptostream.stream.aside import Aside
+from cryptostream.stream.bulk import MAX_ACTIONS
 from cryptostream.stream.documents import trade_action
 from cryptostream.stream.predictor import BLOCK_TRADE
 from cryptostream.stream.records import COMPONENT
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
+    from concurrent.futures import Future
 
     from cryptostream.stream.bulk import Outcome, Refused
     from cryptostream.stream.documents import Action
@@ -27,12 +32,17 @@ if TYPE_CHECKING:
     from cryptostream.stream.predictor import Prediction
     from cryptostream.stream.records import Record
 
+#: Trades that a large batch is cut into, as many as fill a request.
+PART: Final = MAX_ACTIONS
+#: Elasticsearch uses a core for each request to a shard, and one machine has few.
+IN_FLIGHT: Final = 2
+
 
 class Writes(Protocol):
     """A bulk writer."""
 
-    def write(self, actions: Sequence[Action]) -> Outcome:
-        """Settle every action."""
+    def write(self, actions: Sequence[Action], *, refresh: bool = True) -> Outcome:
+        """Settle every action; without `refresh` more is to come."""
 
 
 class Predicts(Protocol):
@@ -83,15 +93,19 @@ class Settling(Protocol):
 class Placement(Protocol):
     """Where trades are predicted, rendered and written."""
 
-    def begin(self, trades: Trades) -> Settling:
-        """Have the trades predicted; they may be written now or in `finish`.
+    def begin(self, parts: Iterable[Trades]) -> Settling:
+        """Have a batch's trades predicted; they may be written now or in `finish`.
+
+        Args:
+            parts: the batch in order, cut into parts of `PART` trades, the last of fewer; at
+                least one. A part's features are made when it is asked for.
 
         Raises `SinkUnavailableError`.
         """
 
 
 class Settler:
-    """The sink and the predictor of one process; not for use by several threads at once."""
+    """The sink and the predictor of one process; one thread predicts, several may write."""
 
     def __init__(self, *, writer: Writes, predictor: Predicts) -> None:
         self._writer = writer
@@ -103,11 +117,17 @@ class Settler:
         return [BLOCK_TRADE if item is None else next(scored) for item in features]
 
     def write(
-        self, trades: Trades, predictions: Sequence[Prediction], others: Sequence[Action] = ()
+        self,
+        trades: Trades,
+        predictions: Sequence[Prediction],
+        others: Sequence[Action] = (),
+        *,
+        refresh: bool = True,
     ) -> Written:
         """Write the trades' documents and the others in one bulk; every item is settled then.
 
-        Written, there already, or a letter in what it gives. Raises `SinkUnavailableError`.
+        Written, there already, or a letter in what it gives; without `refresh` more of the batch
+        is to come. Raises `SinkUnavailableError`.
         """
         actions = [
             trade_action(record, vector, prediction, stream_time=trades.stream_time)
@@ -115,7 +135,7 @@ class Settler:
                 trades.records, trades.features, predictions, strict=True
             )
         ]
-        outcome = self._writer.write([*actions, *others])
+        outcome = self._writer.write([*actions, *others], refresh=refresh)
         refused = sum(one.action.is_create for one in outcome.refused)
         return Written(
             written=len(actions) - outcome.existed - refused,
@@ -132,20 +152,51 @@ class OnDriver:
 
     def __init__(self, settler: Settler) -> None:
         self._settler = settler
+        self._aside = Aside(IN_FLIGHT)
 
-    def begin(self, trades: Trades) -> Settling:
-        """Have the trades predicted; `finish` writes them, in one bulk with the others."""
-        return _Predicted(self._settler, trades)
+    def begin(self, parts: Iterable[Trades]) -> Settling:
+        """Have the trades predicted, and begin to write those of a batch of several parts."""
+        return _Begun(self._settler, self._aside, parts)
 
 
-class _Predicted:
-    def __init__(self, settler: Settler, trades: Trades) -> None:
-        self._settler, self._trades = settler, trades
-        self._predictions = settler.predict(trades.features)
-        self.p_up: Sequence[float | None] = [one.p_up for one in self._predictions]
+class _Begun:
+    """A batch that is being settled.
+
+    Its documents have ids of their own, so the order in which they are written is of no account.
+    """
+
+    def __init__(self, settler: Settler, aside: Aside, parts: Iterable[Trades]) -> None:
+        self._settler, self._aside = settler, aside
+        self._sent: list[Future[Written]] = []
+        self.p_up: list[float | None] = []
+        for part in parts:
+            predictions = settler.predict(part.features)
+            self.p_up += [one.p_up for one in predictions]
+            self._last = part, predictions
+            # One that is not full is the last one: nothing is gained by sending it alone.
+            if len(part.records) == PART:
+                self._send(part, predictions)
+                self._last = Trades((), (), part.stream_time), []
 
     def finish(self, others: Sequence[Action]) -> list[Written]:
-        return [self._settler.write(self._trades, self._predictions, others)]
+        trades, predictions = self._last
+        # In a small batch, and when all but a few are written: one bulk for the rest.
+        while len(trades.records) + len(others) > PART:
+            self._send(Trades((), (), trades.stream_time), (), others[:PART])
+            others = others[PART:]
+        try:
+            written = [one.result() for one in self._sent]
+        except BaseException:
+            for one in self._sent:
+                one.cancel()
+            raise
+        return [*written, self._settler.write(trades, predictions, others)]
+
+    def _send(
+        self, trades: Trades, predictions: Sequence[Prediction], others: Sequence[Action] = ()
+    ) -> None:
+        write = partial(self._settler.write, trades, predictions, others, refresh=False)
+        self._sent.append(self._aside.submit(write))
 
 
 def refused_document(refused: Refused, now: int) -> DeadLetter:

@@ -19,10 +19,10 @@ from cryptostream.stream.bulk import SinkUnavailableError
 from cryptostream.stream.collector import no_collections
 from cryptostream.stream.documents import candle_action, rolling_action
 from cryptostream.stream.records import read_records
-from cryptostream.stream.settle import Trades, count
+from cryptostream.stream.settle import PART, Trades, count
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from threading import Event
 
     from pyspark.sql import DataFrame
@@ -136,8 +136,9 @@ class TradesQuery:
     ) -> Sequence[float | None]:
         """Settle all that a batch gives; gives the score of each trade."""
         stream_time = self._clock_ms()
-        trades = Trades(records, engine.features(records), stream_time)
-        begun = self._placement.begin(trades)
+        begun = self._placement.begin(
+            Trades(part, engine.features(part), stream_time) for part in _parts(records)
+        )
         step = engine.advance(records, begun.p_up, newest)
         others = [candle_action(one) for one in step.candles]
         others += [rolling_action(row) for row in step.rolling]
@@ -150,6 +151,12 @@ class TradesQuery:
         metrics.observe_hops(records, stream_time, settled_time)
         metrics.observe_watermarks(engine.clocks, settled_time)
         return begun.p_up
+
+
+def _parts(records: list[Record]) -> Iterator[list[Record]]:
+    """Cut a batch's trades; one without any gives a part without any."""
+    for start in range(0, max(1, len(records)), PART):
+        yield records[start : start + PART]
 
 
 def _count(step: Step, written: Sequence[Written], letters: Sequence[DeadLetter]) -> None:
