@@ -168,10 +168,11 @@ class _Begun:
     def __init__(self, settler: Settler, aside: Aside, parts: Iterable[Trades]) -> None:
         self._settler, self._aside = settler, aside
         self._sent: list[Future[Written]] = []
-        self.p_up: list[float | None] = []
+        scores: list[float | None] = []
+        self.p_up: Sequence[float | None] = scores
         for part in parts:
             predictions = settler.predict(part.features)
-            self.p_up += [one.p_up for one in predictions]
+            scores += [one.p_up for one in predictions]
             self._last = part, predictions
             # One that is not full is the last one: nothing is gained by sending it alone.
             if len(part.records) == PART:
