@@ -53,7 +53,7 @@ def row(told: dict[str, Any]) -> str:
     cpu = sum(told["cpu_seconds"].values())
     lost = f"{told['lost']:8}{told['duplicates']:12}"
     return (
-        f"{told['rate']:8,}{latency}{told['alerts']:8}{told['alerts_p95_ms']:12,.0f}{lost}{cpu:9}"
+        f"{told['rate']:8,}{latency}{told['alerts']:8}{told['alerts_p95_ms']:12,.0f}{lost}{cpu:9,.0f}"
     )
 
 
