@@ -183,7 +183,10 @@ def test_a_late_trade_before_a_long_leap_is_a_correction(gap_ms: int) -> None:
 def test_no_leap_and_no_delay_stops_the_engine(
     moves: Sequence[tuple[int, int, str]], size: int
 ) -> None:
-    """Whatever time does, each batch is settled, and a final candle's trades are counted once."""
+    """Whatever time does, each batch is settled, and a final candle's trades are counted once.
+
+    A step gives a candle once: two writes of one may pass each other.
+    """
     engine, now, tape = an_engine(), BEGIN, []
     for number, (leap, delay, symbol) in enumerate(moves):
         now += leap
@@ -192,6 +195,9 @@ def test_no_leap_and_no_delay_stops_the_engine(
                      trade_time=now - delay, kafka_time=now)
         )  # fmt: skip
     steps = [play(engine, batch)[1] for batch in batches(tape, size)]
+    for step in steps:
+        given = [(one.candle.symbol, one.candle.interval, one.candle.start) for one in step.candles]
+        assert len(given) == len(set(given))
     told = finals(steps)
     seconds = [one.candle.trades for key, one in told.items() if key[1] == "1s"]
     assert sum(seconds) <= len(tape)
