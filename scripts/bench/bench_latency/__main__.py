@@ -52,9 +52,7 @@ def row(told: dict[str, Any]) -> str:
     latency = "".join(f"{told['latency_ms'][name] or 0:10,.0f}" for name in ("p50", "p95", "p99"))
     cpu = sum(told["cpu_seconds"].values())
     lost = f"{told['lost']:8}{told['duplicates']:12}"
-    return (
-        f"{told['rate']:8,}{latency}{told['alerts']:8}{told['alerts_p95_ms']:12,.0f}{lost}{cpu:9,.0f}"
-    )
+    return f"{told['rate']:8,}{latency}{told['alerts']:8}{told['alerts_p95_ms']:12,.0f}{lost}{cpu:9,.0f}"
 
 
 def main() -> int:
