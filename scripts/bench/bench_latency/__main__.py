@@ -50,9 +50,9 @@ def run(rate: int, warm: int, seconds: int) -> dict[str, Any]:
 def row(told: dict[str, Any]) -> str:
     """Render a line of the table."""
     latency = "".join(f"{told['latency_ms'][name] or 0:10,.0f}" for name in ("p50", "p95", "p99"))
-    cpu = sum(told["cpu_seconds"].values())
+    alerts = f"{told['alerts']:8}{told['alerts_p95_ms']:12,.0f}"
     lost = f"{told['lost']:8}{told['duplicates']:12}"
-    return f"{told['rate']:8,}{latency}{told['alerts']:8}{told['alerts_p95_ms']:12,.0f}{lost}{cpu:9,.0f}"
+    return f"{told['rate']:8,}{latency}{alerts}{lost}{sum(told['cpu_seconds'].values()):9,.0f}"
 
 
 def main() -> int:
