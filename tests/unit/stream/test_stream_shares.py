@@ -18,6 +18,7 @@ from support.trades import TIME_MS, a_record
 from cryptostream.contracts.settings import ElasticsearchSettings
 from cryptostream.stream import executors
 from cryptostream.stream.bulk import Outcome, Refused, SinkUnavailableError
+from cryptostream.stream.documents import Action
 from cryptostream.stream.executors import (
     MAX_SHARE,
     MIN_SHARE,
@@ -32,7 +33,6 @@ from cryptostream.stream.settle import PART, OnDriver, Settler, Trades
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from cryptostream.stream.documents import Action
     from cryptostream.stream.settle import Placement, Settling
 
 
@@ -132,6 +132,17 @@ def test_both_placements_settle_alike(spread: Callable[..., Placement], count: i
     assert _told(one) == _told(other)
     assert here.documents == there.documents
     assert len(here.documents) == count
+
+
+@pytest.mark.parametrize("count", [3, PART])
+def test_more_candles_than_a_request_holds_are_all_written(count: int) -> None:
+    """However many documents come beside the trades, each is written, once."""
+    index = Index()
+    others = [Action(b'{"index":{"_id":"candle %d"}}\n' % n, b"{}\n") for n in range(2 * PART + 1)]
+    begun = OnDriver(Settler(writer=index, predictor=index)).begin([batch(count)])
+    parts = begun.finish(others)
+    assert len(index.documents) == count + len(others)
+    assert sum(part.written for part in parts) == count
 
 
 def test_a_task_that_ran_twice_counts_once(spread: Callable[..., Placement]) -> None:
