@@ -1,16 +1,16 @@
-"""Calls that run beside their caller. Pure but for its threads."""
+"""Calls that run beside their caller."""
 
 from __future__ import annotations
 
 from concurrent.futures import Future
 from queue import SimpleQueue
 from threading import Thread
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    Call = tuple[Future[object], Callable[[], object]]
+    Call = tuple[Future[Any], Callable[[], Any]]
 
 T = TypeVar("T")
 
@@ -30,7 +30,7 @@ class Aside:
     def submit(self, call: Callable[[], T]) -> Future[T]:
         """Have the call made soon; what it gives or raises is the future's."""
         future: Future[T] = Future()
-        self._calls.put((future, call))  # type: ignore[arg-type]
+        self._calls.put((future, call))
         return future
 
     def _work(self) -> None:
